@@ -1,0 +1,328 @@
+import type { VirtualClock } from '../clock.js';
+import { type Apqn, apidOf, apqiOf } from './apqn.js';
+import type { ApInstructions, ApMessage, AqicRequest } from './instructions.js';
+import { ApMask } from './mask.js';
+import { type ApMatrix, matrixHas } from './matrix.js';
+import type { QciFlags, QciInfo } from './qci.js';
+import { AP_QUEUE_STATUS, AP_RESPONSE, type QueueStatus, queueStatus } from './queue-status.js';
+import type { ApFunctions, TapqInfo } from './tapq-info.js';
+
+/** How an adapter stands: working, taken out of the configuration by an operator, or stopped by a hardware error. */
+export type AdapterState = 'configured' | 'standby' | 'checkstopped';
+
+/** What an adapter is made of. What is left out is a CEX7 coprocessor's. */
+export interface AdapterSpec {
+  /** The raw hardware type, 10 (CEX4) to 14 (CEX8) or a newer one. */
+  readonly type?: number;
+  /** The older type that QACT names for a newer one; 0 for none. */
+  readonly compatibleType?: number;
+  readonly functions?: Partial<ApFunctions>;
+  /** How many domains it has, from domain 0 on. */
+  readonly domains?: number;
+  /** How many messages a queue takes. */
+  readonly depth?: number;
+  readonly maxMessagePages?: number;
+}
+
+/** What a machine is made of before its first instruction. */
+export interface HardwareSpec {
+  readonly adapters: Readonly<Record<number, AdapterSpec>> | readonly number[];
+  readonly domains: readonly number[];
+  readonly controlDomains?: readonly number[];
+  readonly flags?: Partial<QciFlags>;
+  readonly na?: number;
+  readonly nd?: number;
+  /** STFLE 12; without it QCI is not installed. */
+  readonly qciInstalled?: boolean;
+  /** Milliseconds that a reset takes. */
+  readonly resetTime?: number;
+  /** Milliseconds from AQIC's acceptance to the enabled bit. */
+  readonly aqicTime?: number;
+  /** Milliseconds from a request to its reply. */
+  readonly serviceTime?: number;
+}
+
+/** The instructions that a fault can be put on. */
+export type FaultyInstruction = 'TAPQ' | 'RAPQ' | 'ZAPQ' | 'AQIC';
+
+/** Answers with a response code in the hardware's place; `undefined` lets the hardware answer. */
+export type FaultInjector = (instruction: FaultyInstruction, apqn: Apqn) => number | undefined;
+
+interface Adapter {
+  readonly spec: AdapterSpec;
+  readonly info: TapqInfo;
+  state: AdapterState;
+}
+
+/** A slice of an adapter: what one queue holds. */
+interface Slice {
+  readonly requests: { readonly message: ApMessage; readonly readyAt: number }[];
+  resetUntil: number;
+  irq: (AqicRequest & { readonly since: number }) | undefined;
+  irqOffUntil: number;
+  /** Whether messages or secrets may lie in it: set by a request, cleared by ZAPQ. */
+  used: boolean;
+}
+
+const DEFAULT_FUNCTIONS: ApFunctions = {
+  apsc: true,
+  ap4km: true,
+  ap4kc: true,
+  mode: 'cca',
+  apxa: true,
+  commandFilter: false,
+  class: 0,
+};
+
+/**
+ * Crypto adapters and the logical partition they belong to: the lowest level of AP configuration.
+ *
+ * It answers the instructions of the partition's kernel and lets an operator change what is configured. Nothing here
+ * knows a driver.
+ */
+export class ApHardware implements ApInstructions {
+  readonly #adapters = new Map<number, Adapter>();
+  readonly #slices: (Slice | undefined)[] = [];
+  readonly #times: { readonly reset: number; readonly aqic: number; readonly service: number };
+  readonly #installed: boolean;
+  #qci: QciInfo;
+  #fault: FaultInjector | undefined;
+  #interrupts = 0;
+
+  /** Whether the operator's console can configure adapters on the kernel's behalf (SCLP). */
+  sclp: 'accepts' | 'rejects' | 'absent' = 'accepts';
+
+  constructor(
+    spec: HardwareSpec,
+    private readonly clock: VirtualClock,
+  ) {
+    this.#times = {
+      reset: spec.resetTime ?? 0,
+      aqic: spec.aqicTime ?? 0,
+      service: spec.serviceTime ?? 0,
+    };
+    this.#installed = spec.qciInstalled ?? true;
+    const adapters: Readonly<Record<number, AdapterSpec>> = Array.isArray(spec.adapters)
+      ? Object.fromEntries((spec.adapters as readonly number[]).map((apid) => [apid, {}]))
+      : (spec.adapters as Readonly<Record<number, AdapterSpec>>);
+    this.#qci = {
+      flags: { apsc: true, apxa: true, qact: true, rc8a: false, apsb: false, ...spec.flags },
+      na: spec.na ?? 255,
+      nd: spec.nd ?? 255,
+      apm: ApMask.NONE,
+      aqm: ApMask.from(spec.domains),
+      adm: ApMask.from(spec.controlDomains ?? []),
+    };
+    for (const [apid, adapter] of Object.entries(adapters)) this.addAdapter(Number(apid), adapter);
+  }
+
+  /** What is configured for the partition, read past the instruction and whether it is installed. */
+  get configuration(): QciInfo {
+    return this.#qci;
+  }
+
+  /** How many interrupts have gone to the host itself. */
+  get hostInterrupts(): number {
+    return this.#interrupts;
+  }
+
+  /** Puts faults on instructions, or takes them off. */
+  set fault(injector: FaultInjector | undefined) {
+    this.#fault = injector;
+  }
+
+  /** Gives an adapter to the partition, or replaces the one with this number; its queues are fresh. */
+  addAdapter(apid: number, spec: AdapterSpec = {}): void {
+    const info: TapqInfo = {
+      functions: { ...DEFAULT_FUNCTIONS, ...spec.functions },
+      bindState: 0,
+      type: spec.type ?? 13,
+      domains: Math.min(spec.domains ?? 256, 255),
+      maxMessagePages: spec.maxMessagePages ?? 0,
+      depthMinusOne: (spec.depth ?? 8) - 1,
+    };
+    this.#adapters.set(apid, { spec, info, state: 'configured' });
+    this.#slices.fill(undefined, apid << 8, (apid + 1) << 8);
+    this.configure({ apm: this.#qci.apm.with(apid) });
+  }
+
+  /** Takes an adapter away from the partition. Where another partition gets it, firmware clears it first. */
+  removeAdapter(apid: number): void {
+    this.#adapters.delete(apid);
+    this.#slices.fill(undefined, apid << 8, (apid + 1) << 8);
+    this.configure({ apm: this.#qci.apm.without(apid) });
+  }
+
+  /** Changes the partition's masks: what support element and hypervisor do. */
+  configure(masks: Partial<ApMatrix>): void {
+    this.#qci = { ...this.#qci, ...masks };
+  }
+
+  /** Brings an adapter into a state; nothing is said to anybody, instructions just answer otherwise. */
+  setState(apid: number, state: AdapterState): void {
+    const adapter = this.#adapters.get(apid);
+    if (adapter !== undefined) adapter.state = state;
+  }
+
+  /** The state of an adapter; `undefined` without one. */
+  stateOf(apid: number): AdapterState | undefined {
+    return this.#adapters.get(apid)?.state;
+  }
+
+  /** Whether messages or secrets of somebody may lie in a queue: true from a request until it is zeroized. */
+  holdsSecrets(apqn: Apqn): boolean {
+    return this.#slices[apqn]?.used ?? false;
+  }
+
+  /** Whether a queue's interrupts are on, or about to be. */
+  interruptsEnabled(apqn: Apqn): boolean {
+    return this.#slices[apqn]?.irq !== undefined;
+  }
+
+  tapq(apqn: Apqn): QueueStatus {
+    const forced = this.#fault?.('TAPQ', apqn);
+    return queueStatus(forced ?? this.#availability(apqn), this.#flags(apqn));
+  }
+
+  tapqInfo(apqn: Apqn): TapqInfo | undefined {
+    return this.#exists(apqn) ? this.#adapters.get(apidOf(apqn))!.info : undefined;
+  }
+
+  rapq(apqn: Apqn): QueueStatus {
+    return this.#reset('RAPQ', apqn);
+  }
+
+  zapq(apqn: Apqn): QueueStatus {
+    return this.#reset('ZAPQ', apqn);
+  }
+
+  aqic(apqn: Apqn, request: AqicRequest): QueueStatus {
+    const forced = this.#fault?.('AQIC', apqn);
+    const code = forced ?? this.#availability(apqn);
+    if (code !== AP_RESPONSE.NORMAL) return queueStatus(code, this.#flags(apqn));
+    const slice = this.#slice(apqn);
+    if (request.enable && (request.nib === 0 || request.nib >= 2 ** 53))
+      return queueStatus(AP_RESPONSE.INVALID_ADDRESS, this.#flags(apqn));
+    if (request.enable === (slice.irq !== undefined))
+      return queueStatus(AP_RESPONSE.OTHERWISE_CHANGED, this.#flags(apqn));
+    const at = this.clock.now + this.#times.aqic;
+    if (request.enable) {
+      slice.irq = { ...request, since: at };
+    } else {
+      slice.irq = undefined;
+      slice.irqOffUntil = at;
+    }
+    return queueStatus(AP_RESPONSE.NORMAL, this.#flags(apqn));
+  }
+
+  qci(): QciInfo | undefined {
+    return this.#installed ? this.#qci : undefined;
+  }
+
+  qact(apqn: Apqn, type: number): number {
+    const adapter = this.#adapters.get(apidOf(apqn));
+    if (!this.#qci.flags.qact || adapter?.info.type !== type) return 0;
+    return adapter.spec.compatibleType ?? 0;
+  }
+
+  nqap(apqn: Apqn, message: ApMessage): QueueStatus {
+    const code = this.#availability(apqn);
+    if (code !== AP_RESPONSE.NORMAL) return queueStatus(code, this.#flags(apqn));
+    const slice = this.#slice(apqn);
+    if (slice.requests.length > this.tapqInfo(apqn)!.depthMinusOne)
+      return queueStatus(AP_RESPONSE.Q_FULL_OR_NO_REPLY, this.#flags(apqn));
+    slice.used = true;
+    slice.requests.push({ message, readyAt: this.clock.now + this.#times.service });
+    if (this.#times.service === 0) this.#interrupt(apqn);
+    else this.clock.after(this.#times.service, () => this.#interrupt(apqn));
+    return queueStatus(AP_RESPONSE.NORMAL, this.#flags(apqn));
+  }
+
+  dqap(apqn: Apqn): { status: QueueStatus; message?: ApMessage } {
+    const code = this.#availability(apqn);
+    if (code !== AP_RESPONSE.NORMAL) return { status: queueStatus(code, this.#flags(apqn)) };
+    const { requests } = this.#slice(apqn);
+    const reply = requests[0];
+    if (reply === undefined || reply.readyAt > this.clock.now)
+      return { status: queueStatus(AP_RESPONSE.Q_FULL_OR_NO_REPLY, this.#flags(apqn)) };
+    requests.shift();
+    return { status: queueStatus(AP_RESPONSE.NORMAL, this.#flags(apqn)), message: reply.message };
+  }
+
+  /**
+   * What the console answers to a kernel that wants an adapter configured or deconfigured (SCLP).
+   *
+   * @returns false if it rejects the request.
+   */
+  sclpConfigure(apid: number, configured: boolean): boolean {
+    const adapter = this.#adapters.get(apid);
+    if (this.sclp !== 'accepts' || adapter === undefined) return false;
+    adapter.state = configured ? 'configured' : 'standby';
+    return true;
+  }
+
+  #reset(instruction: 'RAPQ' | 'ZAPQ', apqn: Apqn): QueueStatus {
+    const forced = this.#fault?.(instruction, apqn);
+    const code = forced ?? this.#availability(apqn);
+    if (code === AP_RESPONSE.NORMAL) {
+      const slice = this.#slices[apqn];
+      // A queue that nobody ever used has nothing to drop, but it is busy with the reset all the same.
+      if (slice !== undefined) {
+        slice.requests.length = 0;
+        slice.irq = undefined;
+        slice.irqOffUntil = 0;
+        if (instruction === 'ZAPQ') slice.used = false;
+      }
+      if (this.#times.reset > 0) this.#slice(apqn).resetUntil = this.clock.now + this.#times.reset;
+    }
+    return queueStatus(code, this.#flags(apqn));
+  }
+
+  #exists(apqn: Apqn): boolean {
+    if (!matrixHas(this.#qci, apqn)) return false;
+    const adapter = this.#adapters.get(apidOf(apqn));
+    return adapter !== undefined && apqiOf(apqn) < (adapter.spec.domains ?? 256);
+  }
+
+  #availability(apqn: Apqn): number {
+    if (!this.#exists(apqn)) return AP_RESPONSE.Q_NOT_AVAIL;
+    const { state } = this.#adapters.get(apidOf(apqn))!;
+    if (state === 'standby') return AP_RESPONSE.DECONFIGURED;
+    if (state === 'checkstopped') return AP_RESPONSE.CHECKSTOPPED;
+    const slice = this.#slices[apqn];
+    return slice !== undefined && slice.resetUntil > this.clock.now
+      ? AP_RESPONSE.RESET_IN_PROGRESS
+      : AP_RESPONSE.NORMAL;
+  }
+
+  #flags(apqn: Apqn): number {
+    const slice = this.#slices[apqn];
+    if (slice === undefined) return AP_QUEUE_STATUS.QUEUE_EMPTY;
+    const { now } = this.clock;
+    let flags = slice.requests.length === 0 ? AP_QUEUE_STATUS.QUEUE_EMPTY : 0;
+    const first = slice.requests[0];
+    if (first !== undefined && first.readyAt <= now) flags |= AP_QUEUE_STATUS.REPLIES_WAITING;
+    const depth = this.#adapters.get(apidOf(apqn))?.info.depthMinusOne ?? 0;
+    if (slice.requests.length > depth) flags |= AP_QUEUE_STATUS.QUEUE_FULL;
+    const enabled = slice.irq === undefined ? slice.irqOffUntil > now : slice.irq.since <= now;
+    if (enabled) flags |= AP_QUEUE_STATUS.IRQ_ENABLED;
+    return flags;
+  }
+
+  #interrupt(apqn: Apqn): void {
+    const irq = this.#slices[apqn]?.irq;
+    if (irq === undefined || irq.since > this.clock.now) return;
+    irq.notify?.();
+    if (irq.guest === undefined) this.#interrupts += 1;
+    else irq.guest.area.setPending(irq.guest.isc);
+  }
+
+  #slice(apqn: Apqn): Slice {
+    let slice = this.#slices[apqn];
+    if (slice === undefined) {
+      slice = { requests: [], resetUntil: 0, irq: undefined, irqOffUntil: 0, used: false };
+      this.#slices[apqn] = slice;
+    }
+    return slice;
+  }
+}
