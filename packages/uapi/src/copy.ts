@@ -1,0 +1,80 @@
+import { E2BIG, EFAULT, EINVAL } from './errno.js';
+import type { IoctlArgument } from './file.js';
+import type { Struct } from './struct.js';
+
+/**
+ * The first `size` bytes of an ioctl's argument, as the caller's own memory: reading the view is copy_from_user, writing
+ * it is copy_to_user. Whoever wants to leave a caller's memory alone on failure writes last.
+ *
+ * @returns `undefined` (EFAULT) if the argument is no memory or less of it.
+ */
+export function copyIn(argument: IoctlArgument, size: number): DataView | undefined {
+  if (!(argument instanceof Uint8Array) || argument.byteLength < size) return undefined;
+  return new DataView(argument.buffer, argument.byteOffset, size);
+}
+
+/** Copies bytes over an ioctl's argument, from `at` on; 0, or `-EFAULT` with nothing written. */
+export function copyOut(argument: IoctlArgument, bytes: Uint8Array, at = 0): number {
+  if (!(argument instanceof Uint8Array) || argument.byteLength < at + bytes.byteLength)
+    return -EFAULT;
+  argument.set(bytes, at);
+  return 0;
+}
+
+/**
+ * Reads a structure that begins with `argsz`, as the calls of vfio.h do: the first `minimum` bytes are copied, and argsz
+ * has to own up to as many. Members behind them read as zero, whatever the caller put there.
+ *
+ * @param minimum bytes, as a rule the end of the last member that the first version of the call had (`minsz`).
+ * @returns the structure, `-EFAULT` or `-EINVAL`.
+ */
+export function copyArgszIn<T>(
+  argument: IoctlArgument,
+  layout: Struct<T>,
+  minimum = layout.size,
+): T | number {
+  const view = copyIn(argument, minimum);
+  if (view === undefined) return -EFAULT;
+  return view.getUint32(0, true) < minimum ? -EINVAL : layout.decode(view);
+}
+
+/**
+ * Reads a structure that begins with its size, as the calls of iommufd.h and VFIO_DEVICE_BIND_IOMMUFD do: shorter ones
+ * are filled up with zeroes, of longer ones the rest has to be zero (copy_struct_from_user).
+ *
+ * @returns the structure, `-EFAULT`, `-EINVAL` (smaller than `minimum`) or `-E2BIG` (it asks for what is not known here).
+ */
+export function copySizedIn<T>(
+  argument: IoctlArgument,
+  layout: Struct<T>,
+  minimum = layout.size,
+): T | number {
+  const size = copyIn(argument, 4)?.getUint32(0, true);
+  if (size === undefined) return -EFAULT;
+  if (size < minimum) return -EINVAL;
+  const view = copyIn(argument, size);
+  if (view === undefined) return -EFAULT;
+  for (let at = layout.size; at < size; at += 1) if (view.getUint8(at) !== 0) return -E2BIG;
+  return layout.decode(view);
+}
+
+/**
+ * Writes members of a structure back to where it came from, and no byte behind the argument's `size`.
+ *
+ * @param size how much the caller has room for: argsz, or all of it.
+ * @returns 0 or `-EFAULT`.
+ */
+export function copyStructOut<T>(
+  argument: IoctlArgument,
+  layout: Struct<T>,
+  value: Partial<T>,
+  size = layout.size,
+): number {
+  const room = Math.min(size, layout.size);
+  const view = copyIn(argument, room);
+  if (view === undefined) return -EFAULT;
+  const whole = new Uint8Array(layout.size);
+  whole.set(new Uint8Array(view.buffer, view.byteOffset, room));
+  layout.encode(value, whole);
+  return copyOut(argument, whole.subarray(0, room));
+}
