@@ -1,5 +1,5 @@
-import { structCapability } from './info-capability.js';
-import { type StructOf, struct, u32 } from './struct.js';
+import { type CapabilityChain, decodeCapabilities, structCapability } from './info-capability.js';
+import { type Bytes, type StructOf, struct, u32 } from './struct.js';
 
 /** VFIO_DEVICE_GET_INFO */
 export const vfioDeviceInfo = struct('vfio_device_info', {
@@ -42,3 +42,19 @@ export const pciAtomicCompCapability = structCapability(
   1,
   struct('vfio_device_info_cap_pci_atomic_comp', { flags: u32, reserved: u32 }),
 );
+
+/** What a device says of itself. */
+export interface DeviceInfo extends CapabilityChain {
+  /** VFIO_DEVICE_FLAGS_* */
+  readonly flags: number;
+  readonly numRegions: number;
+  readonly numIrqs: number;
+}
+
+/** Reads an answer of VFIO_DEVICE_GET_INFO with the capabilities behind it. It never throws. */
+export function decodeDeviceInfo(bytes: Bytes): DeviceInfo {
+  const { flags, numRegions, numIrqs, capOffset } = vfioDeviceInfo.decode(bytes);
+  const hasCaps = (flags & VFIO_DEVICE_FLAGS_CAPS) !== 0;
+  const chain = decodeCapabilities(bytes, hasCaps ? capOffset : 0, vfioDeviceInfo.ends.capOffset);
+  return { ...chain, flags, numRegions, numIrqs };
+}

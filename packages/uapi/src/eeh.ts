@@ -4,7 +4,7 @@ import { type StructOf, struct, u32, u64 } from './struct.js';
 export const vfioEehPeErr = struct('vfio_eeh_pe_err', {
   /** EEH_ERR_TYPE_32 or _64. */
   type: u32,
-  /** EEH_ERR_FUNC_* */
+  /** EEH_ERR_FUNC_MIN to _MAX. */
   func: u32,
   addr: u64,
   mask: u64,
@@ -38,3 +38,9 @@ export const VFIO_EEH_PE_STATE_RESET = 1;
 export const VFIO_EEH_PE_STATE_STOPPED = 2;
 export const VFIO_EEH_PE_STATE_STOPPED_DMA = 4;
 export const VFIO_EEH_PE_STATE_UNAVAIL = 5;
+
+// Of the machine's own header (asm/eeh.h): the width of the bus and the access that the error hits.
+export const EEH_ERR_TYPE_32 = 0;
+export const EEH_ERR_TYPE_64 = 1;
+export const EEH_ERR_FUNC_MIN = 0;
+export const EEH_ERR_FUNC_MAX = 19;

@@ -23,6 +23,7 @@ export const vfioDeviceGfxPlaneInfo = struct('vfio_device_gfx_plane_info', {
   yHot: u32,
   /** A region's index, or the id of a dma-buf for VFIO_DEVICE_GET_GFX_DMABUF. */
   regionIndexOrDmabufId: u32,
+  reserved: u32,
 });
 export type VfioDeviceGfxPlaneInfo = StructOf<typeof vfioDeviceGfxPlaneInfo>;
 export const VFIO_GFX_PLANE_TYPE_PROBE = 0x1;

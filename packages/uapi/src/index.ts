@@ -1,4 +1,5 @@
 export * from './cdev.js';
+export * from './client.js';
 export * from './container.js';
 export * from './copy.js';
 export * from './device-feature.js';
@@ -19,6 +20,7 @@ export * from './indexes.js';
 export * from './info-capability.js';
 export * from './ioas.js';
 export * from './ioctl.js';
+export * from './ioctl-caller.js';
 export * from './ioeventfd.js';
 export * from './iommufd.js';
 export * from './irq-info.js';

@@ -73,3 +73,18 @@ export type VfioPrecopyInfo = StructOf<typeof vfioPrecopyInfo>;
 
 /** There are new initial bytes. Told only after VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2 was set. */
 export const VFIO_PRECOPY_INFO_REINIT = 0x1;
+
+/** The start of a migration region (VFIO_REGION_TYPE_MIGRATION_DEPRECATED), which no kernel shows any more. */
+export const vfioDeviceMigrationInfo = struct('vfio_device_migration_info', {
+  /** VFIO_DEVICE_STATE_V1_* */
+  deviceState: u32,
+  reserved: u32,
+  pendingBytes: u64,
+  dataOffset: u64,
+  dataSize: u64,
+});
+export type VfioDeviceMigrationInfo = StructOf<typeof vfioDeviceMigrationInfo>;
+export const VFIO_DEVICE_STATE_V1_STOP = 0x0;
+export const VFIO_DEVICE_STATE_V1_RUNNING = 0x1;
+export const VFIO_DEVICE_STATE_V1_SAVING = 0x2;
+export const VFIO_DEVICE_STATE_V1_RESUMING = 0x4;

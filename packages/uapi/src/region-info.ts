@@ -1,5 +1,11 @@
-import { listCapability, structCapability } from './info-capability.js';
-import { type StructOf, struct, u32, u64 } from './struct.js';
+import {
+  type CapabilityChain,
+  decodeCapabilities,
+  findCapability,
+  listCapability,
+  structCapability,
+} from './info-capability.js';
+import { type Bytes, type StructOf, struct, u32, u64 } from './struct.js';
 
 /** VFIO_DEVICE_GET_REGION_INFO */
 export const vfioRegionInfo = struct('vfio_region_info', {
@@ -43,7 +49,7 @@ export const sparseMmapCapability = listCapability(
 export const regionTypeCapability = structCapability(
   VFIO_REGION_INFO_CAP_TYPE,
   1,
-  struct('vfio_region_info_cap_type', { type: u32, subtype: u32 }),
+  struct<RegionTypeInfo>('vfio_region_info_cap_type', { type: u32, subtype: u32 }),
 );
 
 /** The MSI-X table lies in this region and can be mapped all the same. */
@@ -66,3 +72,43 @@ export const nvlink2LnkspdCapability = structCapability(
   1,
   struct('vfio_region_info_cap_nvlink2_lnkspd', { linkSpeed: u32, pad: u32 }),
 );
+
+/** What a device says of a region. */
+export interface RegionInfo extends CapabilityChain {
+  readonly index: number;
+  /** VFIO_REGION_INFO_FLAG_* */
+  readonly flags: number;
+  /** Bytes; 0 where there is no such region. */
+  readonly size: number;
+  /** Where it starts in the device's file, in bytes. */
+  readonly position: number;
+  /** The only areas that can be mapped; without them all of it can, if it can be mapped. */
+  readonly sparseMmap: readonly VfioRegionSparseMmapArea[] | undefined;
+  /** What it is, if it is a region of the device's own. */
+  readonly type: RegionTypeInfo | undefined;
+  /** The MSI-X table lies in it and can be mapped. */
+  readonly msixMappable: boolean;
+}
+
+/** VFIO_REGION_TYPE_* and VFIO_REGION_SUBTYPE_*, see {@link regionTypeName}. */
+export interface RegionTypeInfo {
+  readonly type: number;
+  readonly subtype: number;
+}
+
+/** Reads an answer of VFIO_DEVICE_GET_REGION_INFO with the capabilities behind it. It never throws. */
+export function decodeRegionInfo(bytes: Bytes): RegionInfo {
+  const { index, flags, capOffset, size, offset } = vfioRegionInfo.decode(bytes);
+  const hasCaps = (flags & VFIO_REGION_INFO_FLAG_CAPS) !== 0;
+  const chain = decodeCapabilities(bytes, hasCaps ? capOffset : 0, vfioRegionInfo.size);
+  return {
+    ...chain,
+    index,
+    flags,
+    size: Number(size),
+    position: Number(offset),
+    sparseMmap: findCapability(chain.capabilities, sparseMmapCapability),
+    type: findCapability(chain.capabilities, regionTypeCapability),
+    msixMappable: findCapability(chain.capabilities, msixMappableCapability) !== undefined,
+  };
+}
