@@ -52,6 +52,10 @@ export interface Credentials {
   ipcLock: boolean;
   /** CAP_SYS_RAWIO: may use devices without an IOMMU. */
   sysRawio: boolean;
+  /** CAP_SYS_RESOURCE: may choose how iommufd counts locked memory. */
+  sysResource: boolean;
+  /** Whose process it is: iommufd counts locked memory by user. */
+  uid: number;
   /** RLIMIT_MEMLOCK in bytes. */
   memlock: number;
 }
@@ -65,6 +69,13 @@ export class Process {
   lockedBytes = 0;
 
   constructor(credentials: Partial<Credentials> = {}) {
-    this.credentials = { ipcLock: true, sysRawio: true, memlock: 8 << 20, ...credentials };
+    this.credentials = {
+      ipcLock: true,
+      sysRawio: true,
+      sysResource: true,
+      uid: 0,
+      memlock: 8 << 20,
+      ...credentials,
+    };
   }
 }

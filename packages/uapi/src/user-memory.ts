@@ -7,6 +7,10 @@ export interface UserMapping {
   readonly writable: boolean;
   /** Its contents; without them the mapping can be pinned and translated, and reads as zeroes. */
   readonly bytes?: Uint8Array;
+  /** Device memory, such as a BAR (VM_PFNMAP): pinning it locks no memory, and iommufd refuses it. */
+  readonly deviceMemory?: boolean;
+  /** Bytes of the huge pages behind it; none unless given. */
+  readonly hugePageSize?: number;
 }
 
 /** The address space of a process: what system calls copy from and to, and what DMA mappings pin. */
