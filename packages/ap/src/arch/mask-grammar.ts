@@ -1,5 +1,5 @@
+import { cNumberAt } from '@vfiokit/mdev';
 import { VfioError } from '@vfiokit/uapi';
-import { cNumberAt } from '../c-number.js';
 import { AP_MASK_BITS, ApMask } from './mask.js';
 import type { ApMatrix } from './matrix.js';
 

@@ -17,6 +17,9 @@ export interface ApMatrix {
   readonly adm: ApMask;
 }
 
+/** The adapters and usage domains of a matrix: what decides over queues. */
+export type QueueMatrix = Pick<ApMatrix, 'apm' | 'aqm'>;
+
 /** The three dimensions of a matrix, as its sets are called. */
 export type MatrixMask = keyof ApMatrix;
 
@@ -24,7 +27,7 @@ export type MatrixMask = keyof ApMatrix;
 export const EMPTY_MATRIX: ApMatrix = { apm: ApMask.NONE, aqm: ApMask.NONE, adm: ApMask.NONE };
 
 /** Whether a matrix contains a queue. */
-export function matrixHas(matrix: Pick<ApMatrix, 'apm' | 'aqm'>, apqn: Apqn): boolean {
+export function matrixHas(matrix: QueueMatrix, apqn: Apqn): boolean {
   return matrix.apm.has(apidOf(apqn)) && matrix.aqm.has(apqiOf(apqn));
 }
 
@@ -51,14 +54,11 @@ export function matrixIsEmpty(matrix: ApMatrix): boolean {
 }
 
 /** Whether two matrices have a queue in common: an adapter *and* a usage domain. */
-export function matricesShareQueues(
-  a: Pick<ApMatrix, 'apm' | 'aqm'>,
-  b: Pick<ApMatrix, 'apm' | 'aqm'>,
-): boolean {
+export function matricesShareQueues(a: QueueMatrix, b: QueueMatrix): boolean {
   return a.apm.intersects(b.apm) && a.aqm.intersects(b.aqm);
 }
 
 /** The queues of a product, adapters ascending and domains ascending inside. */
-export function* queuesOf(matrix: Pick<ApMatrix, 'apm' | 'aqm'>): Generator<Apqn, void> {
+export function* queuesOf(matrix: QueueMatrix): Generator<Apqn, void> {
   for (const apid of matrix.apm.ids) for (const apqi of matrix.aqm.ids) yield apqnOf(apid, apqi);
 }

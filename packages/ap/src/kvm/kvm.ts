@@ -60,6 +60,8 @@ export class Kvm {
   readonly crycb = new Uint8Array(CRYCB_SIZE);
   /** Who answers an intercepted PQAP; its presence marks the machine as taken. */
   pqapHook: PqapHook | undefined;
+  /** How many matrices are attached: the counter that the drafts of 2018 kept inside KVM. */
+  matrices = 0;
 
   readonly #facilities: ReadonlySet<number>;
   #apie: boolean;

@@ -1,0 +1,44 @@
+import { formatApid } from '../arch/apqn.js';
+import type { ApFunctions, TapqInfo } from '../arch/tapq-info.js';
+import type { ApDriver } from './ap-driver.js';
+import type { ApQueue } from './ap-queue.js';
+
+/** A card device on the AP bus: one adapter (struct ap_card). */
+export class ApCard {
+  readonly kind = 'card';
+  readonly name: string;
+  driver: ApDriver | undefined;
+  /** Whether the adapter is configured, as the bus saw it last. */
+  config = true;
+  /** Whether it has stopped with an error, as the bus saw it last. */
+  chkstop = false;
+  /** Its queue devices, by domain. */
+  readonly queues = new Map<number, ApQueue>();
+
+  constructor(
+    readonly apid: number,
+    /** The type that drivers match: a known one. */
+    readonly type: number,
+    readonly info: TapqInfo,
+  ) {
+    this.name = `card${formatApid(apid)}`;
+  }
+
+  get deviceType(): number {
+    return this.type;
+  }
+
+  /** The type as the hardware calls it. */
+  get rawType(): number {
+    return this.info.type;
+  }
+
+  get functions(): ApFunctions {
+    return this.info.functions;
+  }
+
+  /** What modules for the card are found by. */
+  get modalias(): string {
+    return `ap:t${this.type.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+}

@@ -1,0 +1,56 @@
+import { VfioError } from '@vfiokit/uapi';
+import { ApBus, type ApBusParameters, type ApBusParts } from './ap-bus.js';
+import type { ApCard } from './ap-card.js';
+import { ApScanner } from './ap-scan.js';
+import { CEX4_CARD, CEX4_QUEUE } from './zcrypt.js';
+
+/** The console of the machine, as far as a kernel can ask it for something (SCLP). */
+export interface Sclp {
+  /** Whether it takes such requests at all. */
+  readonly available: boolean;
+  /** Configures an adapter or puts it into standby; false if rejected. */
+  configure(apid: number, configured: boolean): boolean;
+}
+
+/**
+ * AP in a Linux kernel: the bus, its scans and the zcrypt drivers. A host has one, and a Linux guest has one of its own,
+ * on the instructions that are left to it.
+ */
+export class ApSubsystem {
+  readonly bus: ApBus;
+  readonly scanner: ApScanner;
+  /** What can be set and has no effect in the model. */
+  readonly settings = { pollThread: false, pollTimeout: 250_000 };
+
+  constructor(
+    parts: ApBusParts,
+    parameters: ApBusParameters = {},
+    private readonly sclp?: Sclp,
+  ) {
+    this.bus = new ApBus(parts, parameters);
+    this.scanner = new ApScanner(this.bus);
+    this.bus.registerDriver(CEX4_CARD);
+    this.bus.registerDriver(CEX4_QUEUE);
+  }
+
+  /** Starts the kernel's AP: the first scan. */
+  start(): void {
+    this.scanner.start();
+  }
+
+  /**
+   * A write to a card's `config`: asks the console if that changes anything.
+   *
+   * @throws VfioError `EOPNOTSUPP` without a console that does it, `EIO` if it rejects.
+   */
+  configure(card: ApCard, configured: boolean): void {
+    if (card.config !== configured) {
+      if (this.sclp === undefined || !this.sclp.available)
+        throw new VfioError('EOPNOTSUPP', `${card.name}: the console takes no such requests`);
+      if (!this.sclp.configure(card.apid, configured))
+        throw new VfioError('EIO', `${card.name}: the console has rejected the request`);
+      card.config = configured;
+    }
+    this.bus.emit('change', card.name, { CONFIG: configured ? '1' : '0' });
+  }
+}

@@ -1,0 +1,5 @@
+export * from './kstrtox.js';
+export * from './mdev-bus.js';
+export * from './mdev-device.js';
+export * from './mdev-parent.js';
+export * from './uuid.js';
