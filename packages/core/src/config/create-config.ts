@@ -1,0 +1,102 @@
+import type { PciDevice } from '@vfiokit/pci';
+import type { Quirks } from '../quirks.js';
+import { BaseAddressRegisters } from './bars.js';
+import { CommandRegister } from './command.js';
+import { type CapabilityEntry, readConfigLayout } from './config-layout.js';
+import type { RegisterHook } from './config-owner.js';
+import type { ConfigEffects } from './effects.js';
+import { ownedRanges } from './owners.js';
+import { type ConfigRegister, VirtualConfig } from './virtual-config.js';
+
+const COMMAND = 0x04;
+const COMMAND_MEMORY = 0x0002;
+const BAR0 = 0x10;
+const ROM_BAR = 0x30;
+const INTERRUPT_PIN = 0x3d;
+
+/** What is asked of the function. */
+export type ConfigFunction = Pick<
+  PciDevice,
+  'config' | 'resources' | 'vendor' | 'device' | 'isVirtfn' | 'noCommandMemory'
+>;
+
+export interface CreateConfigOptions {
+  readonly pdev: ConfigFunction;
+  readonly effects: ConfigEffects;
+  /** Show no interrupt pin: INTx is not built in, hidden for this device, or the function has no line. */
+  readonly hidePin: boolean;
+  /** Set DisINTx again when BARs are restored. */
+  readonly nointx: boolean;
+  readonly firmwareRomSize: number;
+  readonly quirks: Quirks;
+  /** What derived drivers answer for. */
+  readonly registers: readonly ConfigRegister[];
+}
+
+/** The configuration space of an open device. */
+export interface DeviceConfig {
+  readonly space: VirtualConfig;
+  readonly vconfig: Uint8Array;
+  readonly command: CommandRegister;
+  readonly capabilities: readonly CapabilityEntry[];
+}
+
+/**
+ * Builds the virtual configuration space of a function that is being opened (vfio_pci_config.c: vfio_config_init).
+ *
+ * @returns the space, or the negated errno of a configuration read that failed.
+ */
+export function createConfig(options: CreateConfigOptions): DeviceConfig | number {
+  const { pdev, effects, quirks, registers } = options;
+  const layout = readConfigLayout(pdev.config);
+  if (typeof layout === 'number') return layout;
+  const { vconfig, capabilities } = layout;
+  const view = new DataView(vconfig.buffer, vconfig.byteOffset);
+  const rbar = [...Array.from({ length: 6 }, (_, bar) => BAR0 + 4 * bar), ROM_BAR].map((at) =>
+    view.getUint32(at, true),
+  );
+  if (pdev.isVirtfn) {
+    // A VF reads all-ones here, and its pin has to be 0 (SR-IOV 1.1 3.4.1).
+    view.setUint16(0x00, pdev.vendor, true);
+    view.setUint16(0x02, pdev.device, true);
+  }
+  if (pdev.isVirtfn || options.hidePin) vconfig[INTERRUPT_PIN] = 0;
+  if (pdev.noCommandMemory)
+    view.setUint16(COMMAND, view.getUint16(COMMAND, true) | COMMAND_MEMORY, true);
+
+  const command = new CommandRegister({
+    config: pdev.config,
+    vconfig,
+    effects,
+    rbar,
+    noCommandMemory: pdev.noCommandMemory,
+    isVirtfn: pdev.isVirtfn,
+    nointx: options.nointx,
+  });
+  const bars = new BaseAddressRegisters({
+    vconfig,
+    resources: pdev.resources,
+    firmwareRomSize: options.firmwareRomSize,
+    checkKind: quirks.ioBarKeepsNext,
+  });
+  const ranges = ownedRanges({
+    layout,
+    config: pdev.config,
+    effects,
+    header: headerHook(command, bars),
+    quirks,
+  });
+  const space = new VirtualConfig({ config: pdev.config, vconfig, ranges, registers });
+  return { space, vconfig, command, capabilities };
+}
+
+/** The header has two kinds of registers that do more than hold bits. */
+function headerHook(command: CommandRegister, bars: BaseAddressRegisters): RegisterHook {
+  const of = (position: number) => ((position & ~3) === COMMAND ? command : bars);
+  return {
+    reads: (position) => command.reads(position) || bars.reads(position),
+    read: (position, size, plain) => of(position).read(position, size, plain),
+    writes: (position) => command.writes(position) || bars.writes(position),
+    write: (position, size, value, plain) => of(position).write(position, size, value, plain),
+  };
+}

@@ -1,0 +1,77 @@
+import { EINVAL, type MigrationFile, VfioError } from '@vfiokit/uapi';
+import { MigrationBroken, type MigrationOps, type MigrationState } from '../extension.js';
+import { MigrationDataFile } from './data-file.js';
+import { isSaving, nextState } from './next-state.js';
+
+/**
+ * The migration state of a device: it walks from arc to arc, as every migration driver of the kernel does in its own
+ * migration_set_state, and owns the data file between the arcs that begin and end a transfer.
+ */
+export class MigrationDevice {
+  #state: MigrationState = 'RUNNING';
+  #file: MigrationDataFile | undefined;
+  /** The user asked for the second version of precopy information; forgotten at the last close. */
+  precopyInfoV2 = false;
+
+  constructor(readonly ops: MigrationOps) {}
+
+  get state(): MigrationState {
+    return this.#state;
+  }
+
+  /**
+   * Goes to a state.
+   *
+   * @returns the data file if the last arc began a transfer; a negated errno leaves the device in the last state that it
+   *   reached, or in ERROR.
+   */
+  set(target: MigrationState): MigrationFile | undefined | number {
+    if (nextState(this.ops.support, this.#state, target) === undefined) return -EINVAL;
+    let file: MigrationDataFile | undefined;
+    while (this.#state !== target) {
+      const next = nextState(this.ops.support, this.#state, target);
+      if (next === undefined) return -EINVAL;
+      try {
+        file = this.#arc(next);
+      } catch (error) {
+        if (!(error instanceof VfioError)) throw error;
+        if (error instanceof MigrationBroken) this.#fail();
+        return error.errno;
+      }
+    }
+    return file;
+  }
+
+  /** The device was reset: it runs, and open data files are dead. */
+  reset(): void {
+    this.#endTransfer();
+    this.ops.reset?.();
+    this.#state = 'RUNNING';
+  }
+
+  /** The last close ends a transfer that is under way. */
+  close(): void {
+    this.#endTransfer();
+    this.precopyInfoV2 = false;
+  }
+
+  #arc(next: MigrationState): MigrationDataFile | undefined {
+    const from = this.#state;
+    const stream = this.ops.arc(from, next);
+    if (this.#file !== undefined && !(isSaving(from) && isSaving(next))) this.#endTransfer();
+    this.#state = next;
+    if (stream === undefined) return undefined;
+    this.#file = new MigrationDataFile(stream, this);
+    return this.#file;
+  }
+
+  #fail(): void {
+    this.#endTransfer();
+    this.#state = 'ERROR';
+  }
+
+  #endTransfer(): void {
+    this.#file?.end();
+    this.#file = undefined;
+  }
+}

@@ -1,0 +1,349 @@
+import type { PciDevice } from '@vfiokit/pci';
+import { ENODEV } from '@vfiokit/uapi';
+import { createConfig, type DeviceConfig } from './config/create-config.js';
+import type { ConfigEffects } from './config/effects.js';
+import type { ConfigRegister } from './config/virtual-config.js';
+import type { VfioPciCoreDevice } from './core-device.js';
+import { DmaBufs } from './dma-buf.js';
+import {
+  abandonFunction,
+  disableFunction,
+  type EnabledFunction,
+  enableFunction,
+} from './enable.js';
+import type {
+  DeviceOverride,
+  DeviceRegionProvider,
+  DmaBufProvider,
+  IoctlHandler,
+  OpeningDevice,
+} from './extension.js';
+import { failure } from './failure.js';
+import { Interrupts } from './interrupts/interrupts.js';
+import { IoEventFds } from './ioeventfds.js';
+import { LowPower } from './low-power.js';
+import { AddedRegion } from './regions/added-region.js';
+import { BarRegion, type MsixTable } from './regions/bar-region.js';
+import { ConfigRegion } from './regions/config-region.js';
+import { Mappings } from './regions/mappings.js';
+import { MemoryGate } from './regions/memory-gate.js';
+import type { Region } from './regions/region.js';
+import { RomRegion } from './regions/rom-region.js';
+import { VgaRegion } from './regions/vga-region.js';
+
+const COMMAND = 0x04;
+const COMMAND_MEMORY = 0x0002;
+const PCI_CAP_ID_MSIX = 0x11;
+const CLASS_VGA = 0x0300;
+const BARS = [0, 1, 2, 3, 4, 5] as const;
+const FIRST_ADDED_REGION = 9;
+const IRQ_NOT_CONNECTED = 0x80000000;
+const D0 = 0;
+
+/** What a device's container holds for an open. */
+export interface Extensions {
+  readonly regions: readonly DeviceRegionProvider[];
+  readonly overrides: readonly DeviceOverride[];
+  readonly dmaBuf: DmaBufProvider | undefined;
+}
+
+/**
+ * A device between its first open and its last close.
+ *
+ * Opening enables the function and lays out what the user sees. Extensions are asked once, here; afterwards there are
+ * only fields and arrays.
+ */
+export class OpenDevice implements ConfigEffects {
+  readonly pdev: PciDevice;
+  readonly config: DeviceConfig;
+  readonly gate: MemoryGate;
+  readonly mappings: Mappings;
+  readonly interrupts: Interrupts;
+  readonly lowPower: LowPower;
+  readonly ioEventFds: IoEventFds;
+  readonly dmaBufs = new DmaBufs();
+  readonly dmaBufProvider: DmaBufProvider | undefined;
+  /** Why a BAR can't be accessed: 0 or a negated errno each. */
+  readonly barErrors: readonly number[];
+  /** By index: six BARs, ROM, configuration, VGA, then what drivers added. */
+  readonly regions: readonly Region[];
+  readonly ioctl: IoctlHandler;
+  readonly #enabled: EnabledFunction;
+  readonly #undos: (() => void)[] = [];
+
+  /**
+   * @param ioctl makes the core's own handler, in front of which overrides stand.
+   * @throws VfioError with the errno that the open fails with; the function is as it was then.
+   */
+  constructor(
+    readonly core: VfioPciCoreDevice,
+    extensions: Extensions,
+    ioctl: (device: OpenDevice) => IoctlHandler,
+  ) {
+    this.pdev = core.pdev;
+    this.#enabled = enableFunction(core);
+    try {
+      this.#openPlatform();
+      const { opening, seal } = this.#opening();
+      this.config = this.#readConfig(extensions.overrides, opening);
+      seal(this.config.vconfig);
+      this.gate = new MemoryGate(this.pdev, this.config.vconfig);
+      this.lowPower = this.#createLowPower();
+      const accessible = () => this.gate.open && !this.lowPower.engaged;
+      this.mappings = new Mappings(core.kernel.pageSize, accessible);
+      this.interrupts = this.#createInterrupts();
+      const table = this.#msixTable();
+      this.barErrors = BARS.map((bar) => this.#reserveBar(bar));
+      const bars = BARS.map((bar) => this.#createBar(bar, table));
+      this.ioEventFds = new IoEventFds(bars, (bar) => this.barErrors[bar]!, table);
+      this.dmaBufProvider = extensions.dmaBuf;
+      this.regions = this.#layRegions(bars, extensions, opening);
+      this.ioctl = extensions.overrides.reduce(
+        (next, override) => override.ioctl?.(next, opening) ?? next,
+        ioctl(this),
+      );
+    } catch (error) {
+      this.#unwind();
+      abandonFunction(core);
+      throw error;
+    }
+  }
+
+  /** A function reset succeeded when the device was opened. */
+  get resetWorks(): boolean {
+    return this.#enabled.resetWorks;
+  }
+
+  /** The last close (vfio_pci_core.c: vfio_pci_core_close_device, vfio_pci_core_disable). */
+  close(): void {
+    this.dmaBufs.abandon();
+    this.lowPower.exit();
+    this.core.power.set(D0);
+    this.pdev.setMaster(false);
+    this.interrupts.disable();
+    this.ioEventFds.removeAll();
+    this.mappings.zap();
+    this.#unwind();
+    disableFunction(this.core, this.#enabled);
+  }
+
+  // --- what configuration writes bring about ---
+
+  suspendMemory(): void {
+    this.mappings.zap();
+    this.dmaBufs.move(true);
+  }
+
+  resumeMemory(): void {
+    if (this.gate.open) this.dmaBufs.move(false);
+  }
+
+  setPowerState(state: number): void {
+    this.core.power.set(state);
+  }
+
+  resetFunction(): void {
+    this.core.memoryLock.run(() => this.pdev.tryResetFunction());
+  }
+
+  maskIntx(): void {
+    this.interrupts.intx.mask();
+  }
+
+  unmaskIntx(): void {
+    this.interrupts.intx.unmask();
+  }
+
+  get msiActive(): boolean {
+    return this.interrupts.msi.active;
+  }
+
+  get msiQmax(): number {
+    return this.core.msiQmax;
+  }
+
+  readVpd(offset: number, into: Uint8Array): number {
+    return this.pdev.vpdRead(offset, into);
+  }
+
+  writeVpd(offset: number, from: Uint8Array): number {
+    return this.pdev.vpdWrite(offset, from);
+  }
+
+  get maxPayload(): number {
+    return this.pdev.maxPayload;
+  }
+
+  setReadRequest(bytes: number): void {
+    this.pdev.setReadRequest(bytes);
+  }
+
+  // --- the parts, in the order in which an open makes them ---
+
+  #openPlatform(): void {
+    for (const hook of this.core.platformHooks) {
+      const error = hook.open?.(this.pdev) ?? 0;
+      if (error < 0) throw failure(error, `${this.pdev.name}: the platform refused to open it`);
+      this.#undos.push(() => hook.close?.(this.pdev));
+    }
+  }
+
+  /** What extensions are handed; the virtual configuration space is put in once it is there. */
+  #opening(): { opening: OpeningDevice; seal: (vconfig: Uint8Array) => void } {
+    const { pdev } = this;
+    let space: Uint8Array | undefined;
+    const opening: OpeningDevice = {
+      pdev,
+      name: pdev.name,
+      config: pdev.config,
+      get vconfig() {
+        if (space === undefined) throw new TypeError('the configuration space is not laid out yet');
+        return space;
+      },
+      defer: (undo) => this.#undos.push(undo),
+    };
+    return {
+      opening,
+      seal: (vconfig) => {
+        space = vconfig;
+      },
+    };
+  }
+
+  #readConfig(overrides: readonly DeviceOverride[], opening: OpeningDevice): DeviceConfig {
+    const { pdev, core } = this;
+    const { nointx } = this.#enabled;
+    const registers: ConfigRegister[] = overrides.flatMap((override) => [
+      ...(override.configRegisters?.(opening) ?? []),
+    ]);
+    const config = createConfig({
+      pdev,
+      effects: this,
+      nointx,
+      hidePin: !core.kernel.intx || nointx || pdev.irq === 0 || pdev.irq === IRQ_NOT_CONNECTED,
+      firmwareRomSize: pdev.romImage?.length ?? 0,
+      quirks: core.quirks,
+      registers,
+    });
+    if (typeof config === 'number')
+      throw failure(config, `${pdev.name}: its configuration space can't be read`);
+    return config;
+  }
+
+  #createLowPower(): LowPower {
+    return new LowPower({
+      runtimePm: this.pdev.runtimePm,
+      memoryLock: this.core.memoryLock,
+      suspendMemory: () => this.suspendMemory(),
+      resumeMemory: () => this.resumeMemory(),
+      maskActiveIntx: () => this.interrupts.intx.active && this.interrupts.intx.mask(),
+      unmaskIntx: () => this.interrupts.intx.unmask(),
+    });
+  }
+
+  #createInterrupts(): Interrupts {
+    const { core, pdev, config } = this;
+    return new Interrupts({
+      pdev,
+      vconfig: config.vconfig,
+      err: core.err,
+      req: core.req,
+      canMaskAtDevice: this.#enabled.canMaskAtDevice,
+      nointx: this.#enabled.nointx,
+      get virqDisabled() {
+        return config.command.virqDisabled;
+      },
+      fewVectorsFail: core.quirks.fewVectorsFail,
+      vectorBlockAtomic: core.quirks.vectorBlockAtomic,
+      msiEnabled: (vectors) => {
+        core.msiQmax = Math.ceil(Math.log2(vectors));
+      },
+      withMemory: (run) => this.#withMemory(run),
+    });
+  }
+
+  /** MSI-X tables lie in memory, which has to answer while they are written (vfio_pci_memory_lock_and_enable). */
+  #withMemory<T>(run: () => T): T {
+    const { config } = this.pdev;
+    return this.core.memoryLock.run(() => {
+      const command = config.read(COMMAND, 2);
+      if ((command & COMMAND_MEMORY) === 0) config.write(COMMAND, 2, command | COMMAND_MEMORY);
+      const result = run();
+      config.write(COMMAND, 2, command);
+      return result;
+    });
+  }
+
+  #msixTable(): MsixTable | undefined {
+    const { pdev } = this;
+    const position = pdev.findCapability(PCI_CAP_ID_MSIX);
+    if (position === 0) return undefined;
+    const flags = pdev.config.read(position + 2, 2);
+    const table = pdev.config.read(position + 4, 4);
+    return { bar: table & 7, offset: (table & ~7) >>> 0, size: ((flags & 0x7ff) + 1) * 16 };
+  }
+
+  /** A BAR that somebody else holds does not fail the open; it fails its own accesses. */
+  #reserveBar(bar: number): number {
+    const { pdev } = this;
+    if (pdev.nonMappableBars || pdev.resources[bar]!.length === 0) return -ENODEV;
+    const error = pdev.reserveBar(bar);
+    if (error === 0) this.#undos.push(() => pdev.releaseBar(bar));
+    return error;
+  }
+
+  #createBar(index: number, msixTable: MsixTable | undefined): BarRegion {
+    return new BarRegion({
+      pdev: this.pdev,
+      index,
+      error: this.barErrors[index]!,
+      mappable: this.#canMap(index),
+      msixTable,
+      gate: this.gate,
+      mappings: this.mappings,
+      testPorts: this.core.quirks.ioBarHonoursEnable,
+    });
+  }
+
+  /** Whole pages can be mapped; a smaller BAR only if nothing else can come to lie in its page (vfio_pci_probe_mmaps). */
+  #canMap(index: number): boolean {
+    const { pdev, core } = this;
+    const resource = pdev.resources[index]!;
+    if (pdev.nonMappableBars || !resource.isMemory || resource.length === 0) return false;
+    if (resource.length >= core.kernel.pageSize) return true;
+    if (resource.start % BigInt(core.kernel.pageSize) !== 0n) return false;
+    if (!pdev.reservePageRemainder(index)) return false;
+    this.#undos.push(() => pdev.releasePageRemainder(index));
+    return true;
+  }
+
+  #layRegions(
+    bars: readonly BarRegion[],
+    { regions, overrides }: Extensions,
+    opening: OpeningDevice,
+  ): Region[] {
+    const { pdev, core } = this;
+    const hasVga =
+      core.kernel.vga && !core.parameters.disable_vga && pdev.class >>> 8 === CLASS_VGA;
+    const fixed: Region[] = [
+      ...bars,
+      new RomRegion(pdev, this.gate),
+      new ConfigRegion(this.config.space),
+      new VgaRegion(pdev, hasVga),
+    ];
+    const added = regions
+      .flatMap((provider) => [...provider.regions(opening)])
+      .map((region, i) => new AddedRegion(FIRST_ADDED_REGION + i, region));
+    for (const region of added) this.#undos.push(() => region.release());
+    return [...fixed, ...added].map((region, index) =>
+      overrides.reduce<Region>(
+        (next, override) => override.region?.(index, next, opening) ?? next,
+        region,
+      ),
+    );
+  }
+
+  #unwind(): void {
+    for (let undo = this.#undos.pop(); undo !== undefined; undo = this.#undos.pop()) undo();
+  }
+}

@@ -1,0 +1,109 @@
+import {
+  type DeviceMapping,
+  EFAULT,
+  EINVAL,
+  type InfoCapability,
+  VFIO_REGION_INFO_CAP_TYPE,
+  VFIO_REGION_INFO_FLAG_MMAP,
+} from '@vfiokit/uapi';
+import type { DeviceRegion } from '../extension.js';
+import {
+  getValue,
+  putValue,
+  REGION_SPAN,
+  type Region,
+  type RegionInfo,
+  type UserBuffer,
+} from './region.js';
+
+/** A region that a driver added, at index 9 or above (vfio_pci_core.c: struct vfio_pci_region). */
+export class AddedRegion implements Region {
+  constructor(
+    private readonly index: number,
+    private readonly region: DeviceRegion,
+  ) {}
+
+  info(): RegionInfo {
+    const { type, subtype, size, flags, ops } = this.region;
+    return {
+      size,
+      flags,
+      capabilities: [typeCapability(type, subtype), ...(ops.capabilities?.() ?? [])],
+    };
+  }
+
+  read(offset: number, size: number): number {
+    const { ops } = this.region;
+    if (ops.transfer !== undefined) {
+      const bytes = new Uint8Array(size);
+      const count = ops.transfer(bytes, this.#position(offset), false);
+      if (count < 0) return count;
+      return count === size ? getValue(bytes, 0, size) : -EINVAL;
+    }
+    if (offset + size > this.region.size || offset % size !== 0) return -EINVAL;
+    return ops.read(offset, size as 1 | 2 | 4);
+  }
+
+  write(offset: number, size: number, value: number): number {
+    const { ops } = this.region;
+    if (ops.transfer !== undefined) {
+      const bytes = new Uint8Array(size);
+      putValue(bytes, 0, size, value);
+      return ops.transfer(bytes, this.#position(offset), true);
+    }
+    if (offset + size > this.region.size || offset % size !== 0) return -EINVAL;
+    const error = ops.write(offset, size as 1 | 2 | 4, value);
+    return error < 0 ? error : size;
+  }
+
+  pread(into: UserBuffer, offset: number): number {
+    return this.#transfer(into, offset, false);
+  }
+
+  pwrite(from: UserBuffer, offset: number): number {
+    return this.#transfer(from, offset, true);
+  }
+
+  mmap(offset: number, length: number): DeviceMapping | number {
+    const { ops, flags } = this.region;
+    if (ops.mmap === undefined || (flags & VFIO_REGION_INFO_FLAG_MMAP) === 0) return -EINVAL;
+    return ops.mmap(offset, length);
+  }
+
+  release(): void {
+    this.region.ops.release?.();
+  }
+
+  /** Whole if the region wants it so, else cut into naturally aligned pieces and at the region's end. */
+  #transfer(buffer: UserBuffer, offset: number, isWrite: boolean): number {
+    const { ops, size } = this.region;
+    if (!(buffer instanceof Uint8Array)) return -EFAULT;
+    if (ops.transfer !== undefined) return ops.transfer(buffer, this.#position(offset), isWrite);
+    if (offset >= size) return -EINVAL;
+    const count = Math.min(buffer.length, size - offset);
+    for (let done = 0; done < count; ) {
+      const at = offset + done;
+      const left = count - done;
+      const piece = left >= 4 && at % 4 === 0 ? 4 : left >= 2 && at % 2 === 0 ? 2 : 1;
+      const result = isWrite
+        ? ops.write(at, piece, getValue(buffer, done, piece))
+        : ops.read(at, piece);
+      if (result < 0) return result;
+      if (!isWrite) putValue(buffer, done, piece, result);
+      done += piece;
+    }
+    return count;
+  }
+
+  #position(offset: number): number {
+    return this.index * REGION_SPAN + offset;
+  }
+}
+
+function typeCapability(type: number, subtype: number): InfoCapability {
+  const body = new Uint8Array(8);
+  const view = new DataView(body.buffer);
+  view.setUint32(0, type, true);
+  view.setUint32(4, subtype, true);
+  return { id: VFIO_REGION_INFO_CAP_TYPE, version: 1, body };
+}

@@ -1,0 +1,82 @@
+import type { PciDevice, RegisterBlock } from '@vfiokit/pci';
+import { EINVAL, VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from '@vfiokit/uapi';
+import { transfer } from './io.js';
+import { getValue, putValue, type Region, type RegionInfo, type UserBuffer } from './region.js';
+
+const SIZE = 0xc0000;
+
+/** The legacy windows of VGA, at the addresses they have on the bus. */
+const WINDOWS = [
+  { start: 0xa0000, end: 0xc0000 },
+  { start: 0x3b0, end: 0x3bc },
+  { start: 0x3c0, end: 0x3e0 },
+] as const;
+
+/**
+ * Legacy VGA, region 8: one memory window and two of ports, which exist only for a VGA function
+ * (vfio_pci_rdwr.c: vfio_pci_vga_rw). Memory enable is not asked for.
+ */
+export class VgaRegion implements Region {
+  /** @param present the function is a VGA one and VGA access is on; else everything is `-EINVAL`. */
+  constructor(
+    private readonly pdev: PciDevice,
+    private readonly present: boolean,
+  ) {}
+
+  info(): RegionInfo | number {
+    if (!this.present) return -EINVAL;
+    return {
+      size: SIZE,
+      flags: VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
+      capabilities: [],
+    };
+  }
+
+  read(offset: number, size: number): number {
+    const bytes = new Uint8Array(size);
+    const count = this.pread(bytes, offset);
+    if (count < 0) return count;
+    return count === size ? getValue(bytes, 0, size) : -EINVAL;
+  }
+
+  write(offset: number, size: number, value: number): number {
+    const bytes = new Uint8Array(size);
+    putValue(bytes, 0, size, value);
+    const count = this.pwrite(bytes, offset);
+    return count < 0 || count === size ? count : -EINVAL;
+  }
+
+  pread(into: UserBuffer, offset: number): number {
+    return this.#transfer(into, offset, false);
+  }
+
+  pwrite(from: UserBuffer, offset: number): number {
+    return this.#transfer(from, offset, true);
+  }
+
+  #transfer(buffer: UserBuffer, offset: number, isWrite: boolean): number {
+    const window = WINDOWS.find(({ start, end }) => offset >= start && offset < end);
+    if (!this.present || window === undefined) return -EINVAL;
+    const count = Math.min(buffer.length, window.end - offset);
+    // Widths follow from the distance to the window's start, which need not be aligned on the bus.
+    const block: RegisterBlock = new ShiftedBlock(this.pdev.vgaMemory, window.start);
+    const io = { block, maxWidth: 4, holeStart: 0, holeEnd: 0, gate: undefined } as const;
+    return transfer(io, buffer, offset - window.start, count, isWrite);
+  }
+}
+
+/** A block seen from an offset. */
+class ShiftedBlock implements RegisterBlock {
+  constructor(
+    private readonly block: RegisterBlock,
+    private readonly shift: number,
+  ) {}
+
+  read(offset: number, size: 1 | 2 | 4): number {
+    return this.block.read(this.shift + offset, size);
+  }
+
+  write(offset: number, size: 1 | 2 | 4, value: number): void {
+    this.block.write(this.shift + offset, size, value);
+  }
+}

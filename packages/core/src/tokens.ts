@@ -1,0 +1,34 @@
+import type { DependencyContainer, InjectionToken } from 'tsyringe';
+import type {
+  DeviceOverride,
+  DeviceRegionProvider,
+  DirtyLogOps,
+  DmaBufProvider,
+  MigrationOps,
+  PlatformHook,
+  ResetHooks,
+} from './extension.js';
+import type { VfioPciSettings } from './vfio-pci.js';
+import type { VfioPciDriver } from './vfio-pci-driver.js';
+
+// On the host's container.
+
+/** Drivers derived from the core, in order of registration. Several. */
+export const VFIO_PCI_DRIVERS: InjectionToken<VfioPciDriver> = Symbol('VFIO_PCI_DRIVERS');
+/** What the machine does for every device. Several. */
+export const PLATFORM_HOOKS: InjectionToken<PlatformHook> = Symbol('PLATFORM_HOOKS');
+/** Parameters of the module, how the modelled kernel was built, which of its warts are mended. */
+export const VFIO_PCI_SETTINGS: InjectionToken<VfioPciSettings> = Symbol('VFIO_PCI_SETTINGS');
+/** The host's container itself, which gives every bound device a child of its own. */
+export const HOST_CONTAINER: InjectionToken<DependencyContainer> = Symbol('HOST_CONTAINER');
+
+// On a device's own container, where its driver's probe puts them.
+
+/** Regions behind the fixed nine. Several. */
+export const DEVICE_REGIONS: InjectionToken<DeviceRegionProvider> = Symbol('DEVICE_REGIONS');
+/** Layers in front of the core. Several; a later one stands in front of an earlier one. */
+export const DEVICE_OVERRIDES: InjectionToken<DeviceOverride> = Symbol('DEVICE_OVERRIDES');
+export const MIGRATION: InjectionToken<MigrationOps> = Symbol('MIGRATION');
+export const DIRTY_LOG: InjectionToken<DirtyLogOps> = Symbol('DIRTY_LOG');
+export const RESET_HOOKS: InjectionToken<ResetHooks> = Symbol('RESET_HOOKS');
+export const DMABUF_PROVIDER: InjectionToken<DmaBufProvider> = Symbol('DMABUF_PROVIDER');

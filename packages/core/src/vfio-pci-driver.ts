@@ -1,0 +1,36 @@
+import type { PciDevice } from '@vfiokit/pci';
+import type { DependencyContainer } from 'tsyringe';
+
+/** An entry of a driver's id table; an absent field matches anything (struct pci_device_id). */
+export interface PciDeviceId {
+  readonly vendor?: number;
+  readonly device?: number;
+  readonly subvendor?: number;
+  readonly subdevice?: number;
+  /** Compared where `classMask` has bits. */
+  readonly class?: number;
+  readonly classMask?: number;
+}
+
+/**
+ * A VFIO driver for PCI functions: plain vfio-pci, or one derived from it for a vendor's device. Token:
+ * `VFIO_PCI_DRIVERS`. Contract suite: `describeDriver`.
+ */
+export interface VfioPciDriver {
+  /** What `driver_override` has to say for the driver to be taken. */
+  readonly name: string;
+  /** Which functions it is meant for. Every entry counts only for functions whose `driver_override` names the driver. */
+  readonly ids: readonly PciDeviceId[];
+  /** The functions it refuses to be bound to are known to break under VFIO; only vfio-pci has such a list. */
+  readonly denylist?: boolean;
+  /** Lets VFs of its PFs be enabled through sysfs. */
+  readonly sriov?: boolean;
+  /** Device memory may be lent out as dma-buf; true if absent. */
+  readonly dmaBuf?: boolean;
+  /**
+   * Looks at a function that is being bound and puts what it brings into the device's container.
+   *
+   * @throws VfioError to refuse the function.
+   */
+  probe?(pdev: PciDevice, container: DependencyContainer): void;
+}

@@ -1,0 +1,282 @@
+import { type IommuGroup, VfioGroups } from '@vfiokit/iommu';
+import type { PciDevice } from '@vfiokit/pci';
+import { EBUSY, EINVAL, ENOENT, ERANGE, VfioError } from '@vfiokit/uapi';
+import { type DependencyContainer, type InjectionToken, inject, injectable } from 'tsyringe';
+import { VfioPciCoreDevice } from './core-device.js';
+import { isDenied } from './denylist.js';
+import { DeviceSets } from './device-set.js';
+import { BarDmaBufProvider } from './dma-buf.js';
+import { MigrationDevice } from './migration/migration-device.js';
+import type { Extensions } from './open-device.js';
+import type { KernelConfig, ModuleParameters } from './parameters.js';
+import type { Quirks } from './quirks.js';
+import {
+  DEVICE_OVERRIDES,
+  DEVICE_REGIONS,
+  DIRTY_LOG,
+  DMABUF_PROVIDER,
+  HOST_CONTAINER,
+  MIGRATION,
+  PLATFORM_HOOKS,
+  RESET_HOOKS,
+  VFIO_PCI_DRIVERS,
+  VFIO_PCI_SETTINGS,
+} from './tokens.js';
+import { VfToken } from './vf-token.js';
+import type { VfioPciDriver } from './vfio-pci-driver.js';
+
+/** How the module was built and loaded. */
+export interface VfioPciSettings {
+  /** May be changed at any time, as files under /sys/module/vfio_pci/parameters may. */
+  readonly parameters: ModuleParameters;
+  readonly kernel: KernelConfig;
+  readonly quirks: Quirks;
+  /** 16 bytes that nobody can guess: the first token of a PF. */
+  readonly randomToken: () => Uint8Array;
+}
+
+const HEADER_TYPE_NORMAL = 0;
+const D0 = 0;
+
+/**
+ * The VFIO PCI drivers of a host, plain and derived: binds functions to them and lets them go
+ * (vfio_pci_core.c: vfio_pci_core_register_device, vfio_pci_core_unregister_device).
+ */
+@injectable()
+export class VfioPci {
+  readonly #sets = new DeviceSets();
+  /** PFs whose VFs were enabled through sysfs while they were bound here. */
+  readonly #sriovPfs = new Set<PciDevice>();
+  readonly #bound = new Map<PciDevice, VfioPciCoreDevice>();
+
+  constructor(
+    @inject(VFIO_PCI_SETTINGS) private readonly settings: VfioPciSettings,
+    @inject(VfioGroups) private readonly groups: VfioGroups,
+    @inject(HOST_CONTAINER) private readonly host: DependencyContainer,
+  ) {}
+
+  get parameters(): ModuleParameters {
+    return this.settings.parameters;
+  }
+
+  /** The drivers by name; plain vfio-pci is always among them. */
+  driver(name: string): VfioPciDriver | undefined {
+    return this.drivers().find((driver) => driver.name === name);
+  }
+
+  drivers(): readonly VfioPciDriver[] {
+    return all(this.host, VFIO_PCI_DRIVERS);
+  }
+
+  /** The bound device of a function. */
+  device(pdev: PciDevice): VfioPciCoreDevice | undefined {
+    return this.#bound.get(pdev);
+  }
+
+  /**
+   * Binds a function to a driver.
+   *
+   * @throws VfioError EINVAL for a bridge, a denied function, a missing IOMMU group or a driver that is put together
+   *   wrongly; EBUSY for a PF that has VFs; ENODEV for a driver that there is not; what the driver refuses with.
+   */
+  bind(
+    pdev: PciDevice,
+    iommuGroup: IommuGroup | undefined,
+    driverName = 'vfio-pci',
+  ): VfioPciCoreDevice {
+    const driver = this.driver(driverName);
+    if (driver === undefined)
+      throw new VfioError('ENODEV', `${driverName}: there is no such VFIO PCI driver`);
+    const { parameters } = this.settings;
+    if (driver.denylist && !parameters.disable_denylist && isDenied(pdev.vendor, pdev.device))
+      throw new VfioError(
+        'EINVAL',
+        `${pdev.name}: on the denylist of ${driver.name}; the parameter disable_denylist overrules it`,
+      );
+    const container = this.host.createChildContainer();
+    driver.probe?.(pdev, container);
+    const device = this.#register(pdev, iommuGroup, driver, container);
+    this.#bound.set(pdev, device);
+    return device;
+  }
+
+  /**
+   * Lets a device go. Its user is asked to give it back, and asked again by every later
+   * {@link VfioPciCoreDevice.request}; nothing takes it away by force (quirk W40).
+   *
+   * @param done called once the device is unbound: now, if nobody has it open.
+   */
+  unbind(device: VfioPciCoreDevice, done: () => void = () => {}): void {
+    const { pdev } = device;
+    this.#sriovConfigure(device, 0, true);
+    device.goingAway = true;
+    this.groups.unregister(device);
+    if (device.openCount > 0) device.request();
+    device.whenClosed(() => {
+      this.#sets.leave(device);
+      this.#bound.delete(pdev);
+      pdev.resetHooks = undefined;
+      pdev.driverData = undefined;
+      if (!device.parameters.disable_idle_d3) pdev.runtimePm.get();
+      pdev.runtimePm.callbacks = undefined;
+      done();
+    });
+  }
+
+  /**
+   * A write to sriov_numvfs of a bound PF (pci_iov.c: sriov_numvfs_store, vfio_pci_core.c: vfio_pci_core_sriov_configure).
+   *
+   * @returns the number of VFs, or a negated errno: `-ERANGE` above the total, `-EBUSY` while there are others, `-ENOENT`
+   *   if the driver can't or `enable_sriov` is off (also for 0: quirk W21).
+   */
+  setNumVfs(device: VfioPciCoreDevice, count: number): number {
+    const { sriov } = device.pdev;
+    if (!Number.isInteger(count) || count < 0) return -EINVAL;
+    if (sriov === undefined) return -ENOENT;
+    if (count > sriov.totalVfs) return -ERANGE;
+    if (count === sriov.numVfs) return 0;
+    if (!this.driver(device.driver)?.sriov) return -ENOENT;
+    if (count !== 0 && sriov.numVfs !== 0) return -EBUSY;
+    const { parameters, quirks } = this.settings;
+    if (!parameters.enable_sriov && !(quirks.sriovDisableAlways && count === 0)) return -ENOENT;
+    return this.#sriovConfigure(device, count, false);
+  }
+
+  #register(
+    pdev: PciDevice,
+    iommuGroup: IommuGroup | undefined,
+    driver: VfioPciDriver,
+    container: DependencyContainer,
+  ): VfioPciCoreDevice {
+    if (driver.name === '')
+      throw new VfioError('EINVAL', `${pdev.name}: a VFIO driver needs a name`);
+    if (pdev.headerType !== HEADER_TYPE_NORMAL)
+      throw new VfioError(
+        'EINVAL',
+        `${pdev.name}: a bridge can't be handed to a user; bind the functions behind it`,
+      );
+    if (pdev.driverData !== undefined)
+      throw new VfioError('EBUSY', `${pdev.name}: bound already; unbind it first`);
+    if ((pdev.sriov?.numVfs ?? 0) > 0)
+      throw new VfioError(
+        'EBUSY',
+        `${pdev.name}: has VFs; write 0 to sriov_numvfs before it is bound`,
+      );
+    const migration = one(container, MIGRATION);
+    const dirtyLog = one(container, DIRTY_LOG);
+    requireCallbacks(pdev, 'migration', migration, ['arc', 'dataSize']);
+    requireCallbacks(pdev, 'dirty logging', dirtyLog, ['start', 'stop', 'readAndClear']);
+    if (iommuGroup === undefined)
+      throw new VfioError('EINVAL', `${pdev.name}: in no IOMMU group; is the IOMMU on?`);
+
+    const { physfn } = pdev;
+    const device = new VfioPciCoreDevice({
+      ...this.settings,
+      pdev,
+      iommuGroup,
+      driver: driver.name,
+      platformHooks: all(this.host, PLATFORM_HOOKS),
+      migration: migration && new MigrationDevice(migration),
+      dirtyLog,
+      vfToken: pdev.isPhysfn ? new VfToken(this.settings.randomToken()) : undefined,
+      pfToken:
+        physfn !== undefined && this.#sriovPfs.has(physfn)
+          ? this.#bound.get(physfn)?.vfToken
+          : undefined,
+      extensions: () => this.#extensions(driver, pdev, container),
+    });
+    pdev.driverData = device;
+    device.deviceSet = this.#sets.join(device);
+    const hooks = one(container, RESET_HOOKS);
+    if (hooks !== undefined || device.migration !== undefined)
+      pdev.resetHooks = {
+        prepare: () => hooks?.prepare?.(),
+        done: () => {
+          device.migration?.reset();
+          hooks?.done?.();
+        },
+      };
+    device.power.set(D0);
+    pdev.runtimePm.callbacks = {
+      suspend: () => {
+        device.power.set(D0);
+        device.opened?.lowPower.suspended();
+        return 0;
+      },
+      resume: () => {
+        device.opened?.lowPower.resumed();
+        return 0;
+      },
+    };
+    if (!device.parameters.disable_idle_d3) pdev.runtimePm.put();
+    this.groups.register(device);
+    return device;
+  }
+
+  #extensions(driver: VfioPciDriver, pdev: PciDevice, container: DependencyContainer): Extensions {
+    const standard = (driver.dmaBuf ?? true) ? new BarDmaBufProvider(pdev) : undefined;
+    return {
+      regions: all(container, DEVICE_REGIONS),
+      overrides: all(container, DEVICE_OVERRIDES),
+      dmaBuf: one(container, DMABUF_PROVIDER) ?? standard,
+    };
+  }
+
+  /** The driver's own part of SR-IOV; 0 takes the VFs away. */
+  #sriovConfigure(device: VfioPciCoreDevice, count: number, quiet: boolean): number {
+    const { pdev } = device;
+    const { sriov } = pdev;
+    if (sriov === undefined) return quiet ? 0 : -ENOENT;
+    if (count === 0) {
+      if (sriov.numVfs > 0) {
+        sriov.disable();
+        pdev.runtimePm.put();
+      }
+      device.sriovActive = false;
+      this.#sriovPfs.delete(pdev);
+      return 0;
+    }
+    if (this.#sriovPfs.has(pdev)) return -EINVAL;
+    this.#sriovPfs.add(pdev);
+    const awake = pdev.runtimePm.get();
+    if (awake < 0) {
+      this.#sriovPfs.delete(pdev);
+      return awake;
+    }
+    const error = device.memoryLock.run(() => {
+      device.power.set(D0);
+      device.sriovActive = true;
+      return sriov.enable(count);
+    });
+    if (error < 0) {
+      pdev.runtimePm.put();
+      device.sriovActive = false;
+      this.#sriovPfs.delete(pdev);
+      return error;
+    }
+    // A VF of ours must not fall to a host driver (vfio_pci_core.c: vfio_pci_bus_notifier).
+    for (const vf of pdev.virtualFunctions) vf.driverOverride = device.driver;
+    return count;
+  }
+}
+
+/** Everything that is registered for a token, here or above; nothing is a normal answer. */
+function all<T>(container: DependencyContainer, token: InjectionToken<T>): readonly T[] {
+  return container.isRegistered(token, true) ? container.resolveAll(token) : [];
+}
+
+function one<T>(container: DependencyContainer, token: InjectionToken<T>): T | undefined {
+  return container.isRegistered(token, true) ? container.resolve(token) : undefined;
+}
+
+/** What TypeScript would say at compile time, for drivers written without it (vfio_main.c: __vfio_register_dev). */
+function requireCallbacks<T extends object>(
+  pdev: PciDevice,
+  what: string,
+  ops: T | undefined,
+  names: readonly (keyof T & string)[],
+): void {
+  const missing = names.filter((name) => ops !== undefined && typeof ops[name] !== 'function');
+  if (missing.length > 0)
+    throw new VfioError('EINVAL', `${pdev.name}: its driver's ${what} lacks ${missing.join(', ')}`);
+}

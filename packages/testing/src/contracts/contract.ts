@@ -1,0 +1,28 @@
+import { describe, it } from 'vitest';
+
+/** Cases that an implementation does not meet, by title, each with the reason. */
+export type Declines = Readonly<Record<string, string>>;
+
+/** What a contract asks, by title. */
+export type ContractCases = Readonly<Record<string, () => void>>;
+
+/**
+ * Runs a contract against one implementation. A declined case is shown as skipped together with its reason; a reason
+ * for a case that the contract does not have is an error, so that lists of exceptions don't go stale.
+ */
+export function describeContract(
+  title: string,
+  cases: ContractCases,
+  declines: Declines = {},
+): void {
+  for (const name of Object.keys(declines))
+    if (!(name in cases))
+      throw new RangeError(`${title}: declines "${name}", which is no case of it`);
+  describe(title, () => {
+    for (const [name, run] of Object.entries(cases)) {
+      const reason = declines[name];
+      if (reason === undefined) it(name, run);
+      else it.skip(`${name} (declined: ${reason})`, run);
+    }
+  });
+}
