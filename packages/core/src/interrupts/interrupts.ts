@@ -1,3 +1,4 @@
+import type { PciDevice } from '@vfiokit/pci';
 import {
   EINVAL,
   type IoctlArgument,
@@ -13,9 +14,9 @@ import {
   VFIO_PCI_NUM_IRQS,
   VFIO_PCI_REQ_IRQ_INDEX,
 } from '@vfiokit/uapi';
-import { Intx, type IntxDevice } from './intx.js';
+import { Intx, type IntxDevice, type IntxFunction } from './intx.js';
 import { readIrqSet } from './irq-set.js';
-import { MsiVectors, type VectorDevice } from './msi-vectors.js';
+import { MsiVectors, type VectorDevice, type VectorFunction } from './msi-vectors.js';
 import { Notifier } from './notifier.js';
 
 const PCI_CAP_ID_MSI = 0x05;
@@ -24,6 +25,7 @@ const INTERRUPT_PIN = 0x3d;
 
 /** What the interrupts need to know of their device. */
 export interface InterruptDevice extends IntxDevice, VectorDevice {
+  readonly pdev: IntxFunction & VectorFunction & Pick<PciDevice, 'isPcie' | 'findCapability'>;
   readonly vconfig: Uint8Array;
   readonly err: Notifier;
   readonly req: Notifier;

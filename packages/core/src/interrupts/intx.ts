@@ -8,9 +8,15 @@ const COMMAND = 0x04;
 const STATUS_INTERRUPT = 0x0008_0000;
 const IRQ_NOT_CONNECTED = 0x80000000;
 
+/** The host's side of a line interrupt. */
+export type IntxFunction = Pick<
+  PciDevice,
+  'config' | 'irq' | 'intx' | 'requestIrq' | 'freeIrq' | 'disableIrq' | 'enableIrq'
+>;
+
 /** What INTx needs to know of its device. */
 export interface IntxDevice {
-  readonly pdev: PciDevice;
+  readonly pdev: IntxFunction;
   /** DisINTx works and is ours to use, so that the line may be shared (`pci_2_3`). */
   readonly canMaskAtDevice: boolean;
   /** The user's virtual DisINTx bit. */

@@ -3,9 +3,23 @@ import { EINVAL, ENOSPC, ENOTTY, type EventFd, type Process } from '@vfiokit/uap
 import { resolveEventFd } from './eventfd-slot.js';
 import type { IrqRequest } from './irq-set.js';
 
+/** The host's side of message signalled interrupts. */
+export type VectorFunction = Pick<
+  PciDevice,
+  | 'intx'
+  | 'allocIrqVectors'
+  | 'freeIrqVectors'
+  | 'irqVectorAllocated'
+  | 'msixDynamic'
+  | 'allocMsixVectorAt'
+  | 'connectVector'
+  | 'disconnectVector'
+  | 'rewriteMsixMessage'
+>;
+
 /** What MSI and MSI-X need of their device. */
 export interface VectorDevice {
-  readonly pdev: PciDevice;
+  readonly pdev: VectorFunction;
   /** Runs something with physical memory decoding on, and puts COMMAND back (vfio_pci_memory_lock_and_enable). */
   withMemory<T>(run: () => T): T;
   /** INTx is hidden from the user, so the line stays masked at the device. */
