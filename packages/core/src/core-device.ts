@@ -18,7 +18,7 @@ import { MALFORMED, matchName, type VfToken, validateToken } from './vf-token.js
 /** What a device is bound with: who it is, and what the host and its driver give to it. */
 export interface CoreDeviceOptions {
   readonly pdev: PciDevice;
-  readonly iommuGroup: IommuGroup;
+  readonly iommuGroup: IommuGroup | undefined;
   /** The driver's name (vfio_device_ops.name). */
   readonly driver: string;
   /** The module's parameters as they are now; those that are latched are copied. */
@@ -44,7 +44,7 @@ export interface CoreDeviceOptions {
 export class VfioPciCoreDevice implements GroupDevice {
   readonly name: string;
   readonly pdev: PciDevice;
-  readonly iommuGroup: IommuGroup;
+  readonly iommuGroup: IommuGroup | undefined;
   readonly driver: string;
   readonly parameters: ModuleParameters;
   readonly kernel: KernelConfig;

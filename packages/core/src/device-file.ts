@@ -80,6 +80,8 @@ export class DeviceFile implements VfioDevice {
   ioctl(command: number, argument: IoctlArgument, caller: Process): number {
     if (this.#closed) return -EBADF;
     return this.#awake(() => {
+      const answered = this.door.ioctl?.(command, argument, caller);
+      if (answered !== undefined) return answered;
       switch (command) {
         case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
           return hotResetInfo(this.core, this.door, argument);

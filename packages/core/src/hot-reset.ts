@@ -1,4 +1,4 @@
-import { GroupFile } from '@vfiokit/iommu';
+import { type DeviceDoor, GroupFile } from '@vfiokit/iommu';
 import type { PciDevice } from '@vfiokit/pci';
 import {
   copyIn,
@@ -27,15 +27,6 @@ const DEVID_NOT_OWNED = 0xffffffff;
 /** Who may reset: a member of the set counts as owned if the caller can prove that nobody else uses it. */
 export type Ownership = (device: VfioPciCoreDevice) => boolean;
 
-/** How an open device was reached, as far as hot resets care. */
-export interface HotResetDoor {
-  readonly kind: 'group' | 'cdev';
-  /** The number under which the door's iommufd knows a device; `undefined` for a device that it does not know. */
-  devid?(device: VfioPciCoreDevice): number | undefined;
-  /** Whether the device's IOMMU group has a device in the door's iommufd. */
-  sharesGroup?(device: VfioPciCoreDevice): boolean;
-}
-
 /**
  * Every function that a reset of the device's slot or bus would hit, in the order of the kernel's walk; `undefined` if
  * neither can be reset.
@@ -49,7 +40,7 @@ export function affectedFunctions(pdev: PciDevice): readonly PciDevice[] | undef
 /** VFIO_DEVICE_GET_PCI_HOT_RESET_INFO (vfio_pci_core.c: vfio_pci_ioctl_get_pci_hot_reset_info). */
 export function hotResetInfo(
   device: VfioPciCoreDevice,
-  door: HotResetDoor,
+  door: DeviceDoor,
   argument: IoctlArgument,
 ): number {
   const header = copyIn(argument, HEADER_SIZE);
@@ -89,7 +80,7 @@ export function hotResetInfo(
   return 0;
 }
 
-function devidOf(set: DeviceSet, door: HotResetDoor, pdev: PciDevice): number {
+function devidOf(set: DeviceSet, door: DeviceDoor, pdev: PciDevice): number {
   const member = set.members.find((other) => other.pdev === pdev);
   if (member === undefined) return DEVID_NOT_OWNED;
   const devid = door.devid?.(member);
@@ -103,7 +94,7 @@ function devidOf(set: DeviceSet, door: HotResetDoor, pdev: PciDevice): number {
  */
 export function hotReset(
   device: VfioPciCoreDevice,
-  door: HotResetDoor,
+  door: DeviceDoor,
   argument: IoctlArgument,
   caller: Process,
 ): number {

@@ -1,11 +1,12 @@
 import { type IommuGroup, VfioGroups } from '@vfiokit/iommu';
-import type { PciDevice } from '@vfiokit/pci';
+import type { PciDevice, RuntimePmCallbacks } from '@vfiokit/pci';
 import { EBUSY, EINVAL, ENOENT, ERANGE, VfioError } from '@vfiokit/uapi';
 import { type DependencyContainer, type InjectionToken, inject, injectable } from 'tsyringe';
 import { VfioPciCoreDevice } from './core-device.js';
 import { isDenied } from './denylist.js';
 import { DeviceSets } from './device-set.js';
 import { BarDmaBufProvider } from './dma-buf.js';
+import type { ResetHooks } from './extension.js';
 import { MigrationDevice } from './migration/migration-device.js';
 import type { Extensions } from './open-device.js';
 import type { KernelConfig, ModuleParameters } from './parameters.js';
@@ -108,17 +109,12 @@ export class VfioPci {
    */
   unbind(device: VfioPciCoreDevice, done: () => void = () => {}): void {
     const { pdev } = device;
-    this.#sriovConfigure(device, 0, true);
+    this.#disableVfs(device);
     device.goingAway = true;
     this.groups.unregister(device);
     if (device.openCount > 0) device.request();
     device.whenClosed(() => {
-      this.#sets.leave(device);
-      this.#bound.delete(pdev);
-      pdev.resetHooks = undefined;
-      pdev.driverData = undefined;
-      if (!device.parameters.disable_idle_d3) pdev.runtimePm.get();
-      pdev.runtimePm.callbacks = undefined;
+      this.#forget(device);
       done();
     });
   }
@@ -139,7 +135,7 @@ export class VfioPci {
     if (count !== 0 && sriov.numVfs !== 0) return -EBUSY;
     const { parameters, quirks } = this.settings;
     if (!parameters.enable_sriov && !(quirks.sriovDisableAlways && count === 0)) return -ENOENT;
-    return this.#sriovConfigure(device, count, false);
+    return count === 0 ? this.#disableVfs(device) : this.#enableVfs(device, sriov, count);
   }
 
   #register(
@@ -166,8 +162,6 @@ export class VfioPci {
     const dirtyLog = one(container, DIRTY_LOG);
     requireCallbacks(pdev, 'migration', migration, ['arc', 'dataSize']);
     requireCallbacks(pdev, 'dirty logging', dirtyLog, ['start', 'stop', 'readAndClear']);
-    if (iommuGroup === undefined)
-      throw new VfioError('EINVAL', `${pdev.name}: in no IOMMU group; is the IOMMU on?`);
 
     const { physfn } = pdev;
     const device = new VfioPciCoreDevice({
@@ -187,30 +181,28 @@ export class VfioPci {
     });
     pdev.driverData = device;
     device.deviceSet = this.#sets.join(device);
-    const hooks = one(container, RESET_HOOKS);
-    if (hooks !== undefined || device.migration !== undefined)
-      pdev.resetHooks = {
-        prepare: () => hooks?.prepare?.(),
-        done: () => {
-          device.migration?.reset();
-          hooks?.done?.();
-        },
-      };
+    pdev.resetHooks = resetHooks(device, one(container, RESET_HOOKS));
     device.power.set(D0);
-    pdev.runtimePm.callbacks = {
-      suspend: () => {
-        device.power.set(D0);
-        device.opened?.lowPower.suspended();
-        return 0;
-      },
-      resume: () => {
-        device.opened?.lowPower.resumed();
-        return 0;
-      },
-    };
+    pdev.runtimePm.callbacks = runtimeCallbacks(device);
     if (!device.parameters.disable_idle_d3) pdev.runtimePm.put();
-    this.groups.register(device);
+    try {
+      this.groups.register(device);
+    } catch (error) {
+      this.#forget(device);
+      throw error;
+    }
     return device;
+  }
+
+  /** Takes back what registering did, the group apart. */
+  #forget(device: VfioPciCoreDevice): void {
+    const { pdev } = device;
+    if (!device.parameters.disable_idle_d3) pdev.runtimePm.get();
+    pdev.runtimePm.callbacks = undefined;
+    pdev.resetHooks = undefined;
+    pdev.driverData = undefined;
+    this.#sets.leave(device);
+    this.#bound.delete(pdev);
   }
 
   #extensions(driver: VfioPciDriver, pdev: PciDevice, container: DependencyContainer): Extensions {
@@ -222,20 +214,24 @@ export class VfioPci {
     };
   }
 
-  /** The driver's own part of SR-IOV; 0 takes the VFs away. */
-  #sriovConfigure(device: VfioPciCoreDevice, count: number, quiet: boolean): number {
+  #disableVfs(device: VfioPciCoreDevice): number {
     const { pdev } = device;
-    const { sriov } = pdev;
-    if (sriov === undefined) return quiet ? 0 : -ENOENT;
-    if (count === 0) {
-      if (sriov.numVfs > 0) {
-        sriov.disable();
-        pdev.runtimePm.put();
-      }
-      device.sriovActive = false;
-      this.#sriovPfs.delete(pdev);
-      return 0;
+    if ((pdev.sriov?.numVfs ?? 0) > 0) {
+      pdev.sriov?.disable();
+      pdev.runtimePm.put();
     }
+    device.sriovActive = false;
+    this.#sriovPfs.delete(pdev);
+    return 0;
+  }
+
+  /** A PF with VFs stays awake, and its VFs fall to its own driver unless somebody says otherwise. */
+  #enableVfs(
+    device: VfioPciCoreDevice,
+    sriov: NonNullable<PciDevice['sriov']>,
+    count: number,
+  ): number {
+    const { pdev } = device;
     if (this.#sriovPfs.has(pdev)) return -EINVAL;
     this.#sriovPfs.add(pdev);
     const awake = pdev.runtimePm.get();
@@ -258,6 +254,37 @@ export class VfioPci {
     for (const vf of pdev.virtualFunctions) vf.driverOverride = device.driver;
     return count;
   }
+}
+
+/** A driver hears of resets that others carry out; a migrating device runs again after one. Plain vfio-pci wants neither. */
+function resetHooks(
+  { migration }: VfioPciCoreDevice,
+  hooks: ResetHooks | undefined,
+): ResetHooks | undefined {
+  if (hooks === undefined && migration === undefined) return undefined;
+  return {
+    prepare: () => hooks?.prepare?.(),
+    done: () => {
+      migration?.reset();
+      hooks?.done?.();
+    },
+  };
+}
+
+/** What the device does around its sleep (vfio_pci_core.c: vfio_pci_core_pm_ops). */
+function runtimeCallbacks(device: VfioPciCoreDevice): RuntimePmCallbacks {
+  return {
+    // The PCI core is to save a function that is awake, whatever state its user left it in.
+    suspend: () => {
+      device.power.set(D0);
+      device.opened?.lowPower.suspended();
+      return 0;
+    },
+    resume: () => {
+      device.opened?.lowPower.resumed();
+      return 0;
+    },
+  };
 }
 
 /** Everything that is registered for a token, here or above; nothing is a normal answer. */
