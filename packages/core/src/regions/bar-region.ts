@@ -22,7 +22,7 @@ export interface MsixTable {
 }
 
 export interface BarOptions {
-  readonly pdev: PciDevice;
+  readonly pdev: Pick<PciDevice, 'resources' | 'barMemory'>;
   readonly index: number;
   /** 0, or why the BAR can't be accessed: `-EBUSY`, `-ENODEV`, `-ENOMEM`. */
   readonly error: number;

@@ -11,7 +11,7 @@ export class MemoryGate {
   readonly #always: boolean;
 
   constructor(
-    private readonly pdev: PciDevice,
+    private readonly pdev: Pick<PciDevice, 'currentState' | 'noCommandMemory'>,
     private readonly vconfig: Uint8Array,
   ) {
     this.#always = pdev.noCommandMemory;
