@@ -67,6 +67,7 @@ export class Process {
   readonly credentials: Credentials;
   /** Bytes of memory locked so far (mm->locked_vm). */
   lockedBytes = 0;
+  #exited = false;
 
   constructor(credentials: Partial<Credentials> = {}) {
     this.credentials = {
@@ -77,5 +78,16 @@ export class Process {
       memlock: 8 << 20,
       ...credentials,
     };
+  }
+
+  /** It has exited: nobody's memory any more (no mm). */
+  get exited(): boolean {
+    return this.#exited;
+  }
+
+  /** exit(2): all descriptors are closed. */
+  exit(): void {
+    this.fds.closeAll();
+    this.#exited = true;
   }
 }
