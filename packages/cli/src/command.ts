@@ -1,0 +1,46 @@
+import type { ArgsDef, ParsedArgs } from 'citty';
+import type { Io } from './io.js';
+
+/** Exit statuses: fine, the answer is no or something failed, the command line is wrong. */
+export const EXIT_OK = 0;
+export const EXIT_NO = 1;
+export const EXIT_USAGE = 2;
+
+/** A command line that can't be meant; the message says what is wrong and what would be right. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** What a command gets when it runs. */
+export interface Invocation<T extends ArgsDef = ArgsDef> {
+  readonly args: ParsedArgs<T>;
+  /** What stood behind `--machine`; `live` without it. */
+  readonly machine: string;
+  readonly io: Io;
+}
+
+/** A command of vfiokit. Add one as `commands/NAME.ts` and name it in `composition.ts`. */
+export interface Command<T extends ArgsDef = ArgsDef> {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Command lines that work, without the leading `vfiokit`. */
+  readonly examples: readonly string[];
+  /** Positional arguments and options. `help` is everybody's. */
+  readonly args: T;
+  /** More than one value may stand where the last positional argument is. */
+  readonly variadic?: boolean;
+  /** @returns the exit status; throws VfioError for what fails, {@link UsageError} for what was asked wrongly. */
+  run(invocation: Invocation<T>): Promise<number> | number;
+}
+
+/** Gives a command literal its types. */
+export function command<const T extends ArgsDef>(definition: Command<T>): Command<T> {
+  return definition;
+}
+
+/** The option that every command with a result has. */
+export const JSON_OPTION = {
+  type: 'boolean',
+  description: 'One JSON document on standard output',
+} as const;

@@ -1,0 +1,4 @@
+import type { CommandTable } from './run.js';
+
+/** Every command by its name, in the order in which help lists them. */
+export const COMMANDS: CommandTable = {};

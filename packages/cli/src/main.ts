@@ -1,0 +1,12 @@
+import 'reflect-metadata';
+import { COMMANDS } from './composition.js';
+import { processIo } from './io.js';
+import { run } from './run.js';
+
+// A reader that has seen enough, such as `head`, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2), COMMANDS, processIo());

@@ -1,0 +1,151 @@
+import { VfioError } from '@vfiokit/uapi';
+import { type ArgDef, parseArgs, renderUsage } from 'citty';
+import { type Command, EXIT_NO, EXIT_OK, EXIT_USAGE, UsageError } from './command.js';
+import type { Io } from './io.js';
+import { table } from './output.js';
+
+/** Loads a command when it is asked for, so that the others cost nothing. */
+export type CommandTable = Readonly<Record<string, () => Promise<Command>>>;
+
+const DESCRIPTION =
+  'vfiokit models vfio-pci-core, the drivers derived from it, groups and containers';
+const DEFAULT_MACHINE = 'live';
+
+/** Carries out a command line; returns the exit status. Nothing is thrown but errors of the program itself. */
+export async function run(
+  argv: readonly string[],
+  commands: CommandTable,
+  io: Io,
+): Promise<number> {
+  try {
+    const { machine, rest } = takeMachine(argv);
+    const [name, ...raw] = rest;
+    if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+      await help(commands, io);
+      return name === undefined ? EXIT_USAGE : EXIT_OK;
+    }
+    const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    if (load === undefined)
+      throw new UsageError(`${name}: no such command; vfiokit --help lists them`);
+    const command = await load();
+    if (asksForHelp(raw)) {
+      await commandHelp(command, io);
+      return EXIT_OK;
+    }
+    return await command.run({ args: parse(command, raw), machine, io });
+  } catch (error) {
+    if (error instanceof UsageError) {
+      io.warn(error.message);
+      return EXIT_USAGE;
+    }
+    if (error instanceof VfioError) {
+      io.warn(error.message);
+      return EXIT_NO;
+    }
+    throw error;
+  }
+}
+
+/** Takes `--machine X` out of a command line, wherever it stands before `--`. */
+function takeMachine(argv: readonly string[]): { machine: string; rest: string[] } {
+  const rest = [...argv];
+  let machine = DEFAULT_MACHINE;
+  for (let i = 0; i < rest.length && rest[i] !== '--'; ) {
+    const word = rest[i]!;
+    if (word === '--machine') {
+      const [, value] = rest.splice(i, 2);
+      if (value === undefined)
+        throw new UsageError('--machine: needs a name, a file, a directory, an archive or "live"');
+      machine = value;
+    } else if (word.startsWith('--machine=')) {
+      rest.splice(i, 1);
+      machine = word.slice('--machine='.length);
+    } else i += 1;
+  }
+  return { machine, rest };
+}
+
+function asksForHelp(raw: readonly string[]): boolean {
+  const end = raw.indexOf('--');
+  return (end === -1 ? raw : raw.slice(0, end)).some((word) => word === '--help' || word === '-h');
+}
+
+function parse(command: Command, raw: readonly string[]): ReturnType<typeof parseArgs> {
+  const definitions = Object.entries(command.args);
+  checkOptions(command, raw, definitions);
+  let args: ReturnType<typeof parseArgs>;
+  try {
+    args = parseArgs([...raw], command.args);
+  } catch (error) {
+    throw new UsageError(
+      `${command.name}: ${lowerFirst(plain((error as Error).message))}; vfiokit ${command.name} --help shows how`,
+    );
+  }
+  const positionals = definitions.filter(([, { type }]) => type === 'positional').length;
+  if (command.variadic !== true && args._.length > positionals)
+    throw new UsageError(`${command.name}: one argument too many: ${args._[positionals]}`);
+  return args;
+}
+
+/** citty takes any option; one that nobody knows is more likely a slip. */
+function checkOptions(
+  command: Command,
+  raw: readonly string[],
+  definitions: readonly (readonly [string, ArgDef])[],
+): void {
+  const options = definitions.filter(([, { type }]) => type !== 'positional');
+  const find = (name: string) =>
+    options.find(([key, definition]) => key === name || aliases(definition).includes(name))?.[1];
+  for (let i = 0; i < raw.length && raw[i] !== '--'; i += 1) {
+    const word = raw[i]!;
+    if (!/^-./.test(word)) continue;
+    const [name, value] = word.replace(/^--?/, '').split('=', 2) as [string, string?];
+    const known =
+      find(name) ?? (find(name.replace(/^no-/, ''))?.type === 'boolean' ? BOOLEAN : undefined);
+    if (known === undefined)
+      throw new UsageError(
+        `${command.name}: no option ${word}; vfiokit ${command.name} --help lists them`,
+      );
+    if (known.type === 'boolean' || value !== undefined) continue;
+    i += 1;
+    if (raw[i] === undefined) throw new UsageError(`${command.name}: ${word} needs a value`);
+  }
+}
+
+const BOOLEAN: ArgDef = { type: 'boolean' };
+
+function aliases(definition: ArgDef): readonly string[] {
+  const alias = 'alias' in definition ? definition.alias : undefined;
+  return alias === undefined ? [] : typeof alias === 'string' ? [alias] : alias;
+}
+
+async function help(commands: CommandTable, io: Io): Promise<void> {
+  const { bold } = io.colors;
+  io.print(DESCRIPTION);
+  io.print();
+  io.print(`${bold('usage')}  vfiokit [--machine NAME|FILE|DIR|ARCHIVE|live] COMMAND …`);
+  io.print();
+  const loaded = await Promise.all(Object.values(commands).map((load) => load()));
+  for (const line of table(
+    loaded.map(({ name, summary }) => [name, summary]),
+    { indent: '  ' },
+  ))
+    io.print(line);
+  io.print();
+  io.print('vfiokit COMMAND --help shows its options and an example.');
+}
+
+async function commandHelp(command: Command, io: Io): Promise<void> {
+  const usage = await renderUsage(
+    { meta: { name: command.name, description: command.summary }, args: command.args },
+    { meta: { name: 'vfiokit' } },
+  );
+  io.print(io.colors.bold('') === '' ? plain(usage).trimEnd() : usage.trimEnd());
+  io.print();
+  io.print(io.colors.bold(command.examples.length === 1 ? 'EXAMPLE' : 'EXAMPLES'));
+  for (const example of command.examples) io.print(`  vfiokit ${example}`);
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one.
+const plain = (text: string) => text.replace(/\x1b\[[0-9;]*m/g, '');
+const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
