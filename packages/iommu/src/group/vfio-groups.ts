@@ -1,0 +1,103 @@
+import { type Process, VfioError } from '@vfiokit/uapi';
+import { inject, injectable } from 'tsyringe';
+import type { IommuParameters } from '../container/parameters.js';
+import { IOMMU_PARAMETERS } from '../tokens.js';
+import type { GroupDevice } from './group-device.js';
+import type { GroupFile } from './group-file.js';
+import { IommuGroups } from './iommu-groups.js';
+import { VfioGroup, type VfioGroupKind } from './vfio-group.js';
+
+/** The groups of a host whose devices VFIO drives: `/dev/vfio/N` (group.c). */
+@injectable()
+export class VfioGroups implements Iterable<VfioGroup> {
+  readonly #byDevice = new Map<GroupDevice, VfioGroup>();
+  readonly #taints: string[] = [];
+
+  constructor(
+    @inject(IommuGroups) private readonly iommuGroups: IommuGroups,
+    @inject(IOMMU_PARAMETERS) private readonly parameters: IommuParameters,
+  ) {}
+
+  /** Why the kernel is tainted: each device that is used without an IOMMU. */
+  get taints(): readonly string[] {
+    return this.#taints;
+  }
+
+  /**
+   * A VFIO driver offers a device: its group appears with the first one (group.c: vfio_device_set_group).
+   *
+   * @throws VfioError EINVAL: it has no IOMMU, or one that is not coherent with the CPU's caches.
+   */
+  register(device: GroupDevice): VfioGroup {
+    const group = this.#groupFor(device);
+    group.add(device);
+    group.iommuGroup.members.add(device.name);
+    this.#byDevice.set(device, group);
+    return group;
+  }
+
+  /** The driver leaves the device. Files that are open stay so; the node goes with the last device. */
+  unregister(device: GroupDevice): void {
+    const group = this.#byDevice.get(device);
+    if (group === undefined) return;
+    this.#byDevice.delete(device);
+    group.remove(device);
+    if (group.gone && group.kind !== 'iommu') this.iommuGroups.remove(group.iommuGroup);
+  }
+
+  /** The group that a device is in. */
+  groupOf(device: GroupDevice): VfioGroup | undefined {
+    return this.#byDevice.get(device);
+  }
+
+  /** The group whose node has a name: `7`, or `noiommu-7`. */
+  find(nodeName: string | number): VfioGroup | undefined {
+    for (const group of this) if (group.nodeName === `${nodeName}`) return group;
+    return undefined;
+  }
+
+  /**
+   * open(2) of a group's node.
+   *
+   * @param nodeName its name in /dev/vfio: the group's number, or `noiommu-7`.
+   * @throws VfioError ENOENT (no such node), EPERM, EBUSY: see {@link VfioGroup.open}.
+   */
+  openGroup(nodeName: string | number, process: Process): GroupFile {
+    const group = this.find(nodeName);
+    if (group === undefined)
+      throw new VfioError(
+        'ENOENT',
+        `/dev/vfio/${nodeName}: there is no such group; bind one of its devices to a VFIO driver`,
+      );
+    return group.open(process);
+  }
+
+  /** By first device. */
+  [Symbol.iterator](): Iterator<VfioGroup> {
+    return new Set(this.#byDevice.values()).values();
+  }
+
+  #groupFor(device: GroupDevice): VfioGroup {
+    if (device.emulated) return this.#create('emulated', 'vfio-mdev');
+    if (device.iommuGroup === undefined) {
+      if (!this.parameters.enableUnsafeNoiommuMode)
+        throw new VfioError(
+          'EINVAL',
+          `${device.name}: it has no IOMMU group; enable the IOMMU, or vfio's enable_unsafe_noiommu_mode`,
+        );
+      this.#taints.push(`${device.name}: adding a device without an IOMMU`);
+      return this.#create('noiommu', 'vfio-noiommu');
+    }
+    if (!device.iommuGroup.iommu?.cacheCoherent)
+      throw new VfioError(
+        'EINVAL',
+        `${device.name}: its IOMMU is not coherent with the CPU's caches`,
+      );
+    for (const group of this) if (group.iommuGroup === device.iommuGroup) return group;
+    return new VfioGroup(device.iommuGroup, 'iommu', this.parameters);
+  }
+
+  #create(kind: VfioGroupKind, name: string): VfioGroup {
+    return new VfioGroup(this.iommuGroups.create({ name }), kind, this.parameters);
+  }
+}

@@ -1,0 +1,311 @@
+import {
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  ENOMEM,
+  ENOSPC,
+  type Process,
+  type UserMapping,
+} from '@vfiokit/uapi';
+import { smallestPage } from '../address/address.js';
+import type { IovaRanges } from '../address/iova-ranges.js';
+import { RangeTree } from '../address/range-tree.js';
+import {
+  DMA_READ,
+  DMA_WRITE,
+  type DmaAccess,
+  type DmaDomain,
+  type DmaHit,
+} from '../hardware/dma.js';
+import { DirtyBitmap } from '../memory/dirty-bitmap.js';
+import { lockableBytes, lockBytes, type Payer, unlockBytes } from '../memory/locked-memory.js';
+import { locate, pin } from '../memory/pinned-memory.js';
+import { ExternalPins } from './external-pins.js';
+
+/** A mapping's flag beside its permission: its virtual address has been withdrawn. */
+const VADDR_INVALID = 0x4;
+const PERMISSION = DMA_READ | DMA_WRITE;
+/** Most pages of a mapping while dirty pages are tracked (DIRTY_BITMAP_PAGES_MAX). */
+const TRACKED_PAGES_MAX = 2 ** 31 - 1;
+
+/** Whose memory a mapping leads to. Neighbours share one. */
+interface Backing extends Payer {
+  /** What is pinned; empty as long as no IOMMU uses it. */
+  readonly memory: readonly UserMapping[];
+  /** How far the user's present address lies from the one that was pinned, after VFIO_DMA_MAP_FLAG_VADDR. */
+  readonly moved: number;
+}
+
+/** What a mapping is asked for with. Addresses and size are multiples of {@link Type1Mappings.minPage}. */
+export interface MapRequest {
+  readonly iova: number;
+  readonly size: number;
+  /** The user's address. */
+  readonly vaddr: number;
+  readonly access: DmaAccess;
+}
+
+/**
+ * The mappings of a type1 container: disjoint, never merged, never split, at most as many as the limit says
+ * (vfio_iommu_type1.c: struct vfio_iommu's dma_list).
+ *
+ * While an IOMMU uses them ({@link hardware}) all their memory is pinned and counted as locked. It is also the page
+ * table: every domain of the container shows the same.
+ */
+export class Type1Mappings implements DmaDomain {
+  readonly name = 'type1';
+  readonly tree = new RangeTree<Backing>();
+  /** How many more mappings there can be. */
+  available: number;
+  /** Where mappings can lie; `undefined` for anywhere. */
+  ranges: IovaRanges | undefined;
+  /** What has been written while dirty pages are tracked. */
+  dirty: DirtyBitmap | undefined;
+  readonly pins: ExternalPins;
+  #pageSizes: bigint;
+  #minPage: number;
+  #hardware = false;
+  #invalid = 0;
+  #lastBacking: Backing | undefined;
+
+  constructor(
+    limit: number,
+    readonly page: number,
+  ) {
+    this.available = limit;
+    this.#pageSizes = BigInt.asUintN(64, -BigInt(page));
+    this.#minPage = page;
+    this.pins = new ExternalPins(this);
+  }
+
+  /** A bit for each page size that every IOMMU of the container can use. */
+  get pageSizes(): bigint {
+    return this.#pageSizes;
+  }
+
+  set pageSizes(sizes: bigint) {
+    this.#pageSizes = sizes;
+    this.#minPage = smallestPage(sizes);
+  }
+
+  /** The granule of addresses and sizes. */
+  get minPage(): number {
+    return this.#minPage;
+  }
+
+  /** An IOMMU uses the mappings. */
+  get hardware(): boolean {
+    return this.#hardware;
+  }
+
+  /** How many mappings have no virtual address at the moment. */
+  get invalid(): number {
+    return this.#invalid;
+  }
+
+  /**
+   * Makes a mapping (vfio_iommu_type1.c: vfio_dma_do_map).
+   *
+   * @returns 0; `-EEXIST` (anything mapped there), `-ENOSPC` (limit), `-EINVAL` (outside of the ranges), `-ENOMEM`
+   * (locked memory), `-EFAULT` (no such memory). Nothing has changed then.
+   */
+  map({ iova, size, vaddr, access }: MapRequest, process: Process): number {
+    const end = iova + size;
+    if (this.tree.firstWithin(iova, end) !== 0) return -EEXIST;
+    if (this.available === 0) return -ENOSPC;
+    if (this.ranges && !this.ranges.hold(iova, end)) return -EINVAL;
+    if (this.dirty && size / this.#minPage > TRACKED_PAGES_MAX) return -EINVAL;
+    const backing = this.#backing(process, vaddr, size, access);
+    if (typeof backing === 'number') return backing;
+    this.tree.insert(iova, end, vaddr, access, backing);
+    this.available -= 1;
+    return 0;
+  }
+
+  /** Removes a mapping, wherever it is used, and returns its size. */
+  remove(row: number): number {
+    const { start, end } = this.tree.range(row);
+    if (this.#hardware) unlockBytes(this.tree.object(row), this.#counted(row));
+    if (this.tree.flags(row) & VADDR_INVALID) this.#invalid -= 1;
+    this.pins.drop(row);
+    this.dirty?.clear(start, end);
+    this.tree.remove(row);
+    this.available += 1;
+    return end - start;
+  }
+
+  removeAll(): number {
+    let size = 0;
+    for (const row of this.tree.rows()) size += this.remove(row);
+    return size;
+  }
+
+  /** Whether an address could be given: its mapping's virtual address is withdrawn. */
+  isInvalid(row: number): boolean {
+    return (this.tree.flags(row) & VADDR_INVALID) !== 0;
+  }
+
+  /** Withdraws or restores the virtual address of a mapping; DMA goes on. */
+  setInvalid(row: number, invalid: boolean): void {
+    this.tree.setFlags(row, (this.tree.flags(row) & PERMISSION) | (invalid ? VADDR_INVALID : 0));
+    this.#invalid += invalid ? 1 : -1;
+  }
+
+  /**
+   * Gives a mapping whose virtual address is withdrawn a new one, of perhaps another process, who pays from now on.
+   *
+   * @returns 0; `-ENOENT` (nothing mapped), `-EINVAL` (not withdrawn, or not of that extent), `-ENOMEM`.
+   */
+  updateVaddr({ iova, size, vaddr }: MapRequest, process: Process): number {
+    const { tree } = this;
+    const row = tree.firstWithin(iova, iova + size);
+    if (row === 0) return -ENOENT;
+    const { start, end } = tree.range(row);
+    if (!this.isInvalid(row) || start !== iova || end !== iova + size) return -EINVAL;
+    const old = tree.object(row);
+    const payer = { process, unlimited: process.credentials.ipcLock };
+    if (process !== old.process) {
+      const bytes = this.#counted(row);
+      if (!lockBytes(payer, bytes, this.page)) return -ENOMEM;
+      unlockBytes(old, bytes);
+    }
+    tree.setObject(row, { ...payer, memory: old.memory, moved: vaddr - tree.target(row) });
+    this.setInvalid(row, false);
+    return 0;
+  }
+
+  /** The user's address of an IOVA within a mapping. */
+  vaddr(row: number, iova: number): number {
+    return this.tree.target(row) + this.tree.object(row).moved + iova - this.tree.start(row);
+  }
+
+  /**
+   * The first IOMMU comes: everything is pinned and counted, but for the pages that drivers have pinned already.
+   *
+   * @returns 0, or `-EFAULT` or `-ENOMEM` with nothing pinned.
+   */
+  pinAll(): number {
+    const done: number[] = [];
+    for (const row of this.tree.rows()) {
+      const { process, unlimited } = this.tree.object(row);
+      const { start, end } = this.tree.range(row);
+      const vaddr = this.vaddr(row, start);
+      const backing = this.#pin(
+        { process, unlimited },
+        vaddr,
+        end - start,
+        this.tree.flags(row) & PERMISSION,
+        this.pins.lockedBytes(row),
+      );
+      if (typeof backing === 'number') {
+        for (const pinned of done) this.#unpin(pinned);
+        return backing;
+      }
+      this.tree.setObject(row, backing);
+      this.tree.setTarget(row, vaddr);
+      done.push(row);
+    }
+    this.#hardware = true;
+    return 0;
+  }
+
+  /** The last IOMMU has gone, but mappings stay: only what drivers have pinned is counted from now on. */
+  unpinAll(): void {
+    for (const row of this.tree.rows()) this.#unpin(row);
+    this.#hardware = false;
+  }
+
+  /** The last IOMMU has gone, and every mapping with it. */
+  dropHardware(): void {
+    this.removeAll();
+    this.#hardware = false;
+  }
+
+  /** Marks everything as written: something was there that writes without telling. */
+  dirtyAll(): void {
+    for (const row of this.tree.rows()) this.dirty?.set(this.tree.start(row), this.tree.end(row));
+  }
+
+  /** Starts to track which pages are written; `-EINVAL` if a mapping has too many. */
+  startTracking(): number {
+    if (this.dirty) return 0;
+    for (const row of this.tree.rows())
+      if ((this.tree.end(row) - this.tree.start(row)) / this.#minPage > TRACKED_PAGES_MAX)
+        return -EINVAL;
+    this.dirty = new DirtyBitmap(this.#minPage);
+    for (const row of this.tree.rows()) this.pins.dirty(row, this.dirty);
+    return 0;
+  }
+
+  translate(iova: number, access: DmaAccess, hit: DmaHit): boolean {
+    const { tree } = this;
+    const row = tree.find(iova);
+    if (row === 0 || (tree.flags(row) & access) === 0) return false;
+    const address = tree.target(row) + iova - tree.start(row);
+    return locate(tree.object(row).memory, address, tree.end(row) - iova, hit);
+  }
+
+  #backing(process: Process, vaddr: number, size: number, access: DmaAccess): Backing | number {
+    const payer = { process, unlimited: process.credentials.ipcLock };
+    if (this.#hardware) return this.#pin(payer, vaddr, size, access, 0);
+    return this.#shared({ ...payer, memory: [], moved: 0 });
+  }
+
+  /** Pins memory and counts it (vfio_iommu_type1.c: vfio_pin_map_dma). */
+  #pin(
+    payer: Payer,
+    vaddr: number,
+    size: number,
+    access: DmaAccess,
+    countedAlready: number,
+  ): Backing | number {
+    const { process } = payer;
+    if (process.exited) return -ENODEV;
+    const { mappings, bytes, counted } = pin(
+      process.memory,
+      vaddr,
+      size,
+      (access & DMA_WRITE) !== 0,
+    );
+    // Page by page the kernel first looks for it, then counts it: whichever fails at the lower page is reported.
+    const lockable = lockableBytes(payer, this.page) + countedAlready;
+    if (counted > lockable) return -ENOMEM;
+    if (bytes < size) return -EFAULT;
+    process.lockedBytes += counted - countedAlready;
+    return this.#shared({ ...payer, memory: mappings, moved: 0 });
+  }
+
+  #unpin(row: number): void {
+    const { process, unlimited, moved } = this.tree.object(row);
+    unlockBytes({ process, unlimited }, this.#counted(row) - this.pins.lockedBytes(row));
+    this.tree.setObject(row, this.#shared({ process, unlimited, memory: [], moved }));
+  }
+
+  /** One object for neighbours that lead to the same memory of the same process. */
+  #shared(backing: Backing): Backing {
+    const last = this.#lastBacking;
+    if (
+      last !== undefined &&
+      last.process === backing.process &&
+      last.unlimited === backing.unlimited &&
+      last.moved === backing.moved &&
+      last.memory.length === backing.memory.length &&
+      last.memory.every((mapping, index) => mapping === backing.memory[index])
+    )
+      return last;
+    this.#lastBacking = backing;
+    return backing;
+  }
+
+  /** How many bytes of a mapping count as locked memory. */
+  #counted(row: number): number {
+    const from = this.tree.target(row);
+    const to = from + this.tree.end(row) - this.tree.start(row);
+    let bytes = 0;
+    for (const { address, size, deviceMemory } of this.tree.object(row).memory)
+      if (!deviceMemory) bytes += Math.min(to, address + size) - Math.max(from, address);
+    return bytes;
+  }
+}

@@ -1,0 +1,146 @@
+import {
+  copyArgszIn,
+  copyIn,
+  copyStructOut,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  EOVERFLOW,
+  type IoctlArgument,
+  type Process,
+  VFIO_DMA_UNMAP_FLAG_ALL,
+  VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
+  VFIO_DMA_UNMAP_FLAG_VADDR,
+  type VfioBitmap,
+  type VfioIommuType1DmaUnmap,
+  vfioBitmap,
+  vfioIommuType1DmaUnmap,
+} from '@vfiokit/uapi';
+import { ADDRESS_END, hex, wraps } from '../address/address.js';
+import { BitmapRequest, checkBitmap } from './bitmap-request.js';
+import type { Type1 } from './type1.js';
+
+const KNOWN =
+  VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR;
+const WITH_BITMAP = vfioIommuType1DmaUnmap.size + vfioBitmap.size;
+/** How often devices are told to unpin before the kernel gives up on them. */
+const NOTIFICATIONS_MAX = 10;
+
+/** What is to be unmapped, checked. */
+interface UnmapRequest {
+  readonly start: number;
+  readonly end: number;
+  readonly all: boolean;
+  /** Only the virtual addresses. */
+  readonly vaddr: boolean;
+  /** Where to report what was written. */
+  readonly bitmap?: BitmapRequest;
+}
+
+/** VFIO_IOMMU_UNMAP_DMA: writes back how many bytes were unmapped; on error nothing (vfio_iommu_type1_unmap_dma). */
+export function unmapDmaIoctl(type1: Type1, argument: IoctlArgument, caller: Process): number {
+  const unmap = copyArgszIn(argument, vfioIommuType1DmaUnmap);
+  if (typeof unmap === 'number') return unmap;
+  const bitmap = bitmapOf(unmap, argument);
+  if (typeof bitmap === 'number') return bitmap;
+  const request = checked(type1, unmap, bitmap, caller);
+  if (typeof request === 'number') return request;
+  const size = unmapRange(type1, request);
+  if (size < 0) return size;
+  return copyStructOut(argument, vfioIommuType1DmaUnmap, {
+    size: BigInt.asUintN(64, BigInt(size)),
+  });
+}
+
+/** The descriptor of the bitmap that follows the structure, if one is wanted; a negated errno if it is no good. */
+function bitmapOf(
+  { argsz, flags, size }: VfioIommuType1DmaUnmap,
+  argument: IoctlArgument,
+): VfioBitmap | undefined | number {
+  if (flags & ~KNOWN) return -EINVAL;
+  if (!(flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)) return undefined;
+  if (flags & (VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR)) return -EINVAL;
+  if (argsz < WITH_BITMAP) return -EINVAL;
+  const view = copyIn(argument, WITH_BITMAP);
+  if (view === undefined) return -EFAULT;
+  const bitmap = vfioBitmap.decode(view, vfioIommuType1DmaUnmap.size);
+  return checkBitmap(bitmap, size) || bitmap;
+}
+
+function checked(
+  type1: Type1,
+  { flags, iova, size }: VfioIommuType1DmaUnmap,
+  bitmap: VfioBitmap | undefined,
+  caller: Process,
+): UnmapRequest | number {
+  const { mappings } = type1;
+  const all = (flags & VFIO_DMA_UNMAP_FLAG_ALL) !== 0;
+  const vaddr = (flags & VFIO_DMA_UNMAP_FLAG_VADDR) !== 0;
+  const misaligned = BigInt(mappings.minPage - 1);
+  if (vaddr && type1.hasEmulated) return -EBUSY;
+  if (iova & misaligned) return -EINVAL;
+  if (all) return iova || size ? -EINVAL : { start: 0, end: ADDRESS_END, all, vaddr };
+  if (size === 0n || size & misaligned) return -EINVAL;
+  if (wraps(iova, size)) return -EOVERFLOW;
+  const start = Number(iova);
+  const range = { start, end: start + Number(size), all, vaddr };
+  if (bitmap === undefined) return range;
+  if (!mappings.dirty || bitmap.pgsize !== BigInt(mappings.minPage)) return -EINVAL;
+  const page = mappings.minPage;
+  return { ...range, bitmap: new BitmapRequest(caller, start, page, Number(bitmap.data)) };
+}
+
+/**
+ * Removes the mappings of a range (vfio_iommu_type1.c: vfio_dma_do_unmap).
+ *
+ * v2 refuses a range that would cut one. v1 removes a mapping whole when it is asked for its start, and stops at one
+ * that starts earlier.
+ *
+ * @returns how many bytes were mapped there, or a negated errno.
+ */
+export function unmapRange(type1: Type1, request: UnmapRequest): number {
+  const { mappings, v2 } = type1;
+  const { tree } = mappings;
+  const { start, end, all } = request;
+  if (v2 && !all && (tree.bisects(start) || tree.bisects(end))) return -EINVAL;
+  if (request.vaddr) return withdrawVaddrs(type1, request);
+  let unmapped = 0;
+  let first = true;
+  for (const row of tree.within(start, end)) {
+    if (!v2 && first && tree.start(row) < start) break;
+    first = false;
+    notify(type1, row);
+    const range = tree.range(row);
+    const result = request.bitmap?.report(
+      range.start,
+      range.end,
+      type1.allDirty ? undefined : mappings.dirty,
+    );
+    if (result) return result;
+    unmapped += mappings.remove(row);
+  }
+  return unmapped;
+}
+
+/** Marks the mappings of a range as without a virtual address: all of them, or none if one is so already. */
+function withdrawVaddrs({ mappings, v2 }: Type1, { start, end }: UnmapRequest): number {
+  const { tree } = mappings;
+  const rows = [...tree.within(start, end)];
+  if (!v2 && rows[0] !== undefined && tree.start(rows[0]) < start) return 0;
+  if (rows.some((row) => mappings.isInvalid(row))) return -EINVAL;
+  for (const row of rows) mappings.setInvalid(row, true);
+  return rows.reduce((sum, row) => sum + tree.end(row) - tree.start(row), 0);
+}
+
+/** Tells the drivers of emulated devices to unpin what they have pinned in a mapping. */
+function notify(type1: Type1, row: number): void {
+  const { tree, pins } = type1.mappings;
+  const { start, end } = tree.range(row);
+  for (let round = 0; pins.has(row); round += 1) {
+    if (round === NOTIFICATIONS_MAX)
+      throw new Error(
+        `type1: pages of ${hex(start)} stay pinned though their driver was told of the unmap ${round} times`,
+      );
+    for (const device of type1.notified) device.dmaUnmap?.(BigInt(start), BigInt(end - start));
+  }
+}
