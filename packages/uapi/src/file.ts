@@ -2,7 +2,7 @@ import type { Process } from './process.js';
 
 /**
  * The argument of an ioctl, as the kernel finds it: a plain number, the memory that a pointer leads to, or `undefined`
- * for a pointer to nothing (every copy fails with `EFAULT`, as does one past the end of the bytes).
+ * for a pointer to nothing (every copy fails with `EFAULT`, as does one past the end of the bytes). See `copy.ts`.
  */
 export type IoctlArgument = number | Uint8Array | undefined;
 

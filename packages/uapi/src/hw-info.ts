@@ -1,6 +1,6 @@
 import { array, type StructOf, struct, u8, u32, u64 } from './struct.js';
 
-/** IOMMU_GET_HW_INFO: the IOMMU behind a device. Its first version ended with `outDataType`. */
+/** IOMMU_GET_HW_INFO: the IOMMU behind a device. Its first version ended with `reserved`. */
 export const iommuHwInfo = struct('iommu_hw_info', {
   size: u32,
   flags: u32,

@@ -1,4 +1,4 @@
-import { EBADF, ERRNO, type ErrnoName, errnoName } from './errno.js';
+import { EBADF, ENOTTY, ERRNO, type ErrnoName, errnoName } from './errno.js';
 import { VfioError } from './error.js';
 import type { IoctlArgument, VfioFile } from './file.js';
 import { type IoctlName, ioctlName } from './ioctl.js';
@@ -51,26 +51,19 @@ export class IoctlCaller {
    * @throws VfioError
    */
   call(file: VfioFile, command: number, argument: IoctlArgument, what?: string): number {
-    const name = ioctlName(command, file.kind);
-    const result = file.ioctl?.(command, argument, this.process) ?? -ERRNO.ENOTTY;
-    const hints = HINTS[name as IoctlName];
-    return this.check(result, what === undefined ? name : `${name} (${what})`, hints);
+    const result = file.ioctl?.(command, argument, this.process) ?? -ENOTTY;
+    return this.check(result, ioctlName(command, file.kind), what);
   }
 
-  /** Passes a result on, or throws the error that it is. */
-  check(
-    result: number,
-    call: string,
-    hints: { readonly [Code in ErrnoName]?: string } = {},
-  ): number {
+  /** Passes a result of a call on, or throws the error that it is. */
+  check(result: number, call: string, what?: string): number {
     if (result >= 0) return result;
     const name = errnoName(result);
     const code = name in ERRNO ? (name as ErrnoName) : 'EIO';
-    const hint = hints[code];
-    throw new VfioError(
-      code,
-      `${this.subject}: ${call} failed with ${name}${hint === undefined ? '' : `; ${hint}`}`,
-    );
+    const subject = what === undefined ? call : `${call} (${what})`;
+    const hint = HINTS[call as IoctlName]?.[code];
+    const help = hint === undefined ? '' : `; ${hint}`;
+    throw new VfioError(code, `${this.subject}: ${subject} failed with ${name}${help}`);
   }
 
   /** The number of a file in the process: its own, which it keeps until {@link close}. */
