@@ -82,4 +82,14 @@ describe('a process', () => {
     expect(two.fds.get(fd)).toBeUndefined();
     expect(two.lockedBytes).toBe(0);
   });
+
+  test('that exits closes its descriptors and is gone', () => {
+    const process = new Process();
+    const one = file();
+    process.fds.install(one);
+    expect(process.exited).toBe(false);
+    process.exit();
+    expect(one.close).toHaveBeenCalledOnce();
+    expect(process.exited).toBe(true);
+  });
 });
