@@ -32,6 +32,8 @@ export interface CoreDeviceOptions {
   readonly vfToken: VfToken | undefined;
   /** For a VF whose PF's VFs were enabled through this module: the token of that PF. */
   readonly pfToken: VfToken | undefined;
+  /** The IOMMU group of any function of the machine, bound or not. */
+  readonly groupIdOf: (pdev: PciDevice) => number | undefined;
   /** Asks the device's container for its extensions; once an open. */
   readonly extensions: () => Extensions;
 }
@@ -54,6 +56,7 @@ export class VfioPciCoreDevice implements GroupDevice {
   readonly dirtyLog: DirtyLogOps | undefined;
   readonly vfToken: VfToken | undefined;
   readonly pfToken: VfToken | undefined;
+  readonly groupIdOf: (pdev: PciDevice) => number | undefined;
   readonly memoryLock = new MemoryLock();
   readonly power: PowerState;
   /** Interrupt index 3: errors. */
@@ -92,6 +95,7 @@ export class VfioPciCoreDevice implements GroupDevice {
     this.dirtyLog = options.dirtyLog;
     this.vfToken = options.vfToken;
     this.pfToken = options.pfToken;
+    this.groupIdOf = options.groupIdOf;
     this.#extensions = options.extensions;
     this.power = new PowerState(pdev, losesStateInD3(pdev), () => this.sriovActive);
   }

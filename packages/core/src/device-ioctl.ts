@@ -1,3 +1,4 @@
+import type { PciDevice } from '@vfiokit/pci';
 import {
   copyIn,
   copyOut,
@@ -33,6 +34,7 @@ const INFO_SIZE = 24;
 const INFO_MINIMUM = 16;
 const REGION_INFO_SIZE = 32;
 const IRQ_INFO_SIZE = 16;
+const DEVCAP2 = 0x24;
 
 /** The ioctls of an open device that do not depend on how it was opened (vfio_pci_core.c: vfio_pci_core_ioctl). */
 export function deviceIoctl(device: OpenDevice): IoctlHandler {
@@ -86,13 +88,30 @@ function infoCapabilities(device: OpenDevice): readonly InfoCapability[] | numbe
     if (typeof found !== 'number') all.push(...found);
     else if (found !== -ENODEV) return found;
   }
-  const atomics = device.pdev.atomicCompletion();
-  if (atomics !== 0) {
+  const widths = atomicWidths(device.pdev);
+  if (widths !== 0) {
     const body = new Uint8Array(8);
-    body[0] = atomics;
+    body[0] = widths;
     all.push({ id: VFIO_DEVICE_INFO_CAP_PCI_ATOMIC_COMP, version: 1, body });
   }
   return all;
+}
+
+/** Completer bits of Device Capabilities 2, and what the capability calls them. */
+const ATOMIC_WIDTHS = [
+  { completer: 0x080, flag: 1 },
+  { completer: 0x100, flag: 2 },
+  { completer: 0x200, flag: 4 },
+] as const;
+
+/** The widths of AtomicOps that the root port completes; a VF's are its PF's (vfio_pci_core.c: vfio_pci_info_atomic_cap). */
+function atomicWidths(pdev: PciDevice): number {
+  const { express } = pdev.physfn ?? pdev;
+  const capabilities = express.read32(DEVCAP2);
+  let flags = 0;
+  for (const { completer, flag } of ATOMIC_WIDTHS)
+    if ((capabilities & completer) !== 0 && express.enableAtomicOps(completer) === 0) flags |= flag;
+  return flags;
 }
 
 /** VFIO_DEVICE_GET_REGION_INFO (vfio_main.c: vfio_get_region_info). */

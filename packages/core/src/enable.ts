@@ -85,7 +85,7 @@ export function disableFunction(core: VfioPciCoreDevice, enabled: EnabledFunctio
 
 /** A reset without anything around it, skipped if the function or the bridge above it is locked. */
 function resetBare({ pdev }: VfioPciCoreDevice): boolean {
-  const bridge = pdev.bus.bridge;
+  const bridge = pdev.bus.self;
   if (bridge !== undefined && !bridge.tryLock()) return false;
   try {
     if (!pdev.tryLock()) return false;

@@ -32,8 +32,9 @@ export type Ownership = (device: VfioPciCoreDevice) => boolean;
  * neither can be reset.
  */
 export function affectedFunctions(pdev: PciDevice): readonly PciDevice[] | undefined {
-  if (pdev.probeSlotReset() === 0) return pdev.slotFunctions();
-  if (pdev.probeBusReset() === 0) return pdev.bus.allDevices();
+  if (pdev.probeSlotReset() === 0)
+    return pdev.slot.devices.flatMap((device) => [device, ...(device.subordinate?.walk() ?? [])]);
+  if (pdev.probeBusReset() === 0) return [...pdev.bus.walk()];
   return undefined;
 }
 
@@ -58,8 +59,9 @@ export function hotResetInfo(
   const entries: number[] = [];
   for (const pdev of functions) {
     if (door.kind === 'group') {
-      if (pdev.iommuGroupId === undefined) return -EPERM;
-      entries.push(pdev.iommuGroupId);
+      const group = device.groupIdOf(pdev);
+      if (group === undefined) return -EPERM;
+      entries.push(group);
     } else {
       const devid = devidOf(device.deviceSet, door, pdev);
       if (devid === DEVID_NOT_OWNED) flags &= ~VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED;
@@ -70,12 +72,12 @@ export function hotResetInfo(
   if (out === undefined) return -EFAULT;
   out.setUint32(4, door.kind === 'group' ? 0 : flags, true);
   out.setUint32(8, functions.length, true);
-  functions.forEach(({ address: { domain, bus, slot, fn } }, i) => {
+  functions.forEach(({ address: { domain, bus, devfn } }, i) => {
     const at = HEADER_SIZE + i * ENTRY_SIZE;
     out.setUint32(at, entries[i]!, true);
     out.setUint16(at + 4, domain & 0xffff, true);
     out.setUint8(at + 6, bus);
-    out.setUint8(at + 7, (slot << 3) | fn);
+    out.setUint8(at + 7, devfn);
   });
   return 0;
 }

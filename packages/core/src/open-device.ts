@@ -171,11 +171,11 @@ export class OpenDevice implements ConfigEffects {
   }
 
   get maxPayload(): number {
-    return this.pdev.maxPayload;
+    return this.pdev.express.maxPayload;
   }
 
   setReadRequest(bytes: number): void {
-    this.pdev.setReadRequest(bytes);
+    this.pdev.express.setReadRequest(bytes);
   }
 
   // --- the parts, in the order in which an open makes them ---

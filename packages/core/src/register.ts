@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { PciDevice } from '@vfiokit/pci';
 import type { DependencyContainer } from 'tsyringe';
 import {
   DEFAULT_KERNEL,
@@ -25,6 +26,8 @@ export interface CoreOptions {
   readonly quirks?: Partial<Quirks>;
   /** Where the first token of a PF comes from; 16 bytes. */
   readonly randomToken?: () => Uint8Array;
+  /** Sets the `driver_override` of a VF that has just appeared; who models drivers wants to hear of it. */
+  readonly overrideDriver?: (vf: PciDevice, driver: string) => void;
 }
 
 /**
@@ -38,6 +41,7 @@ export function registerCore(container: DependencyContainer, options: CoreOption
       kernel: { ...DEFAULT_KERNEL, ...options.kernel },
       quirks: { ...KERNEL_QUIRKS, ...options.quirks },
       randomToken: options.randomToken ?? (() => randomBytes(16)),
+      overrideDriver: options.overrideDriver ?? (() => {}),
     },
   });
   container.register(HOST_CONTAINER, { useValue: container });

@@ -1,4 +1,4 @@
-import { type IommuGroup, VfioGroups } from '@vfiokit/iommu';
+import { type IommuGroup, IommuGroups, VfioGroups } from '@vfiokit/iommu';
 import type { PciDevice, RuntimePmCallbacks } from '@vfiokit/pci';
 import { EBUSY, EINVAL, ENOENT, ERANGE, VfioError } from '@vfiokit/uapi';
 import { type DependencyContainer, type InjectionToken, inject, injectable } from 'tsyringe';
@@ -34,6 +34,8 @@ export interface VfioPciSettings {
   readonly quirks: Quirks;
   /** 16 bytes that nobody can guess: the first token of a PF. */
   readonly randomToken: () => Uint8Array;
+  /** Sets the `driver_override` of a VF that has just appeared, before drivers are matched to it. */
+  readonly overrideDriver: (vf: PciDevice, driver: string) => void;
 }
 
 const HEADER_TYPE_NORMAL = 0;
@@ -53,6 +55,7 @@ export class VfioPci {
   constructor(
     @inject(VFIO_PCI_SETTINGS) private readonly settings: VfioPciSettings,
     @inject(VfioGroups) private readonly groups: VfioGroups,
+    @inject(IommuGroups) private readonly iommuGroups: IommuGroups,
     @inject(HOST_CONTAINER) private readonly host: DependencyContainer,
   ) {}
 
@@ -177,6 +180,7 @@ export class VfioPci {
         physfn !== undefined && this.#sriovPfs.has(physfn)
           ? this.#bound.get(physfn)?.vfToken
           : undefined,
+      groupIdOf: ({ name }) => [...this.iommuGroups].find(({ members }) => members.has(name))?.id,
       extensions: () => this.#extensions(driver, pdev, container),
     });
     pdev.driverData = device;
@@ -251,7 +255,7 @@ export class VfioPci {
       return error;
     }
     // A VF of ours must not fall to a host driver (vfio_pci_core.c: vfio_pci_bus_notifier).
-    for (const vf of pdev.virtualFunctions) vf.driverOverride = device.driver;
+    for (const vf of pdev.virtualFunctions) this.settings.overrideDriver(vf, device.driver);
     return count;
   }
 }

@@ -59,7 +59,7 @@ export class VgaRegion implements Region {
     if (!this.present || window === undefined) return -EINVAL;
     const count = Math.min(buffer.length, window.end - offset);
     // Widths follow from the distance to the window's start, which need not be aligned on the bus.
-    const block: RegisterBlock = new ShiftedBlock(this.pdev.vgaMemory, window.start);
+    const block: RegisterBlock = new ShiftedBlock(this.pdev.function.vga, window.start);
     const io = { block, maxWidth: 4, holeStart: 0, holeEnd: 0, gate: undefined } as const;
     return transfer(io, buffer, offset - window.start, count, isWrite);
   }
