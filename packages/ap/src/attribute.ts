@@ -24,31 +24,19 @@ export function readOnly<T>(show: (target: T) => string): Attribute<T> {
   return { show };
 }
 
-/** Reads an attribute. @throws VfioError `ENOENT` without one, `EACCES` if it cannot be read. */
-export function readAttribute<T>(table: AttributeTable<T>, name: string, target: T): string {
-  const { show } = find(table, name);
+/** How an attribute is read. @throws VfioError `EACCES` if it cannot be. */
+export function showOf<T>({ show }: Attribute<T>, name: string): (target: T) => string {
   if (show === undefined) throw new VfioError('EACCES', `${name}: write-only`);
-  return show(target);
+  return show;
 }
 
-/**
- * Writes an attribute. A write of no bytes never gets to it.
- *
- * @throws VfioError `ENOENT` without one, `EACCES` if it cannot be written, and whatever the attribute says.
- */
-export function writeAttribute<T>(
-  table: AttributeTable<T>,
+/** How an attribute is written; a write of no bytes never gets to it. @throws VfioError `EACCES` if it cannot be. */
+export function storeTo<T>(
+  { store }: Attribute<T>,
   name: string,
-  target: T,
-  text: string,
-): void {
-  const { store } = find(table, name);
+): (target: T, text: string) => void {
   if (store === undefined) throw new VfioError('EACCES', `${name}: read-only`);
-  if (text !== '') store(target, text);
-}
-
-function find<T>(table: AttributeTable<T>, name: string): Attribute<T> {
-  const attribute = Object.hasOwn(table, name) ? table[name] : undefined;
-  if (attribute === undefined) throw new VfioError('ENOENT', `${name}: no such attribute`);
-  return attribute;
+  return (target, text) => {
+    if (text !== '') store(target, text);
+  };
 }

@@ -139,6 +139,12 @@ export class ApQueue {
     this.#run();
   }
 
+  /** The kernel ends: nothing more is done with the queue. */
+  stop(): void {
+    this.#cancelPoll?.();
+    this.#device = 'UNINITIATED';
+  }
+
   /** Fetches what replies there are, and sends what waits. */
   poll(): void {
     this.#run();

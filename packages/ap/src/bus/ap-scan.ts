@@ -55,6 +55,12 @@ export class ApScanner {
     if (this.#initial && !this.#scanning) finish(this.scan());
   }
 
+  /** The kernel ends: no further scan. */
+  stop(): void {
+    this.#initial = false;
+    this.#cancelTimer?.();
+  }
+
   /** One scan, adapter by adapter. Between two of them others may come in. */
   *scan(): Phases {
     this.#scanning = true;

@@ -38,6 +38,17 @@ export class ApSubsystem {
     this.scanner.start();
   }
 
+  /** The kernel ends, by halt, reset or crash. Nothing is said to any device. */
+  stop(): void {
+    this.scanner.stop();
+    for (const queue of this.bus.queues()) queue.stop();
+  }
+
+  /** An interrupt has come in: some queue has replies. */
+  poll(): void {
+    for (const queue of this.bus.queues()) queue.poll();
+  }
+
   /**
    * A write to a card's `config`: asks the console if that changes anything.
    *

@@ -6,6 +6,8 @@ import type { GuestInterruptArea } from '../arch/instructions.js';
  */
 export class Gisa implements GuestInterruptArea {
   readonly #references = new Uint16Array(8);
+  /** Wakes the guest. */
+  onPending: (() => void) | undefined;
   #pending = 0;
   #alerts = 0;
 
@@ -41,6 +43,7 @@ export class Gisa implements GuestInterruptArea {
   setPending(isc: number): void {
     this.#pending |= 0x80 >>> isc;
     if (this.references(isc) > 0) this.#alerts += 1;
+    this.onPending?.();
   }
 
   /** The guest takes what is pending. */

@@ -185,6 +185,14 @@ export class MatrixDev {
     this.#queues[apqn] = undefined;
   }
 
+  /** A mediated device is removed: its queues are cleaned, and are nobody's again (vfio_ap_mdev_remove). */
+  forget(mdev: ApMatrixMdev): void {
+    const queues = mdev.linkedQueues();
+    this.reset.resetQueues(queues);
+    for (const queue of queues) queue.mdev = undefined;
+    this.mdevs.splice(this.mdevs.indexOf(mdev), 1);
+  }
+
   /** What the queue's `status` says. */
   statusOf(queue: VfioApQueue): 'unassigned' | 'assigned' | 'in use' {
     const mdev = this.findMdev(queue.apqn);

@@ -1,0 +1,44 @@
+import { EINVAL, type IoctlArgument, type Process, type VfioDevice } from '@vfiokit/uapi';
+import type { EmulatedDeviceOps } from './emulated-device.js';
+
+/** An open emulated device. It has no regions: there is nothing to read, write or map, only calls. */
+export class VfioDeviceFile implements VfioDevice {
+  readonly kind = 'device';
+  #open = true;
+
+  constructor(
+    readonly name: string,
+    private readonly ops: EmulatedDeviceOps,
+    private readonly onClose: () => void,
+  ) {}
+
+  read(): number {
+    return -EINVAL;
+  }
+
+  write(): number {
+    return -EINVAL;
+  }
+
+  pread(): number {
+    return -EINVAL;
+  }
+
+  pwrite(): number {
+    return -EINVAL;
+  }
+
+  mmap(): number {
+    return -EINVAL;
+  }
+
+  ioctl(command: number, argument: IoctlArgument, caller: Process): number {
+    return this.#open ? this.ops.ioctl(command, argument, caller) : -EINVAL;
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.onClose();
+  }
+}
