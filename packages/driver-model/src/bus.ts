@@ -1,0 +1,366 @@
+import {
+  EAGAIN,
+  EBUSY,
+  EINVAL,
+  ENODEV,
+  ENXIO,
+  EPROBE_DEFER,
+  errnoName,
+  VfioError,
+} from '@vfiokit/uapi';
+import { type Blocking, inTurn, then } from './blocking.js';
+import { busDirectory, deviceDirectory, driverDirectory } from './bus-sysfs.js';
+import type { BusType } from './bus-type.js';
+import type { Device, DeviceBus } from './device.js';
+import type { Driver } from './driver.js';
+import type { DriverCore } from './driver-core.js';
+import type { SysfsNode } from './sysfs/node.js';
+import type { UeventAction } from './uevent.js';
+
+/** How a probe ended. A failure inside the driver's own probe is treated unlike one before it. */
+interface ProbeOutcome {
+  /** 0 for a success, else a negated errno. */
+  readonly errno: number;
+  readonly byDriver: boolean;
+}
+
+const BOUND: ProbeOutcome = { errno: 0, byDriver: true };
+
+/**
+ * A bus: its devices and drivers in the order of their registration, and every way in which they come together and part
+ * (drivers/base/bus.c, dd.c).
+ */
+export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
+  readonly #devices = new Map<string, D>();
+  readonly #drivers = new Map<string, R>();
+  readonly #bound = new Map<R, Set<D>>();
+  /** Whether devices and drivers that are new are brought together. */
+  driversAutoprobe = true;
+
+  constructor(
+    readonly core: DriverCore,
+    readonly type: BusType<D, R>,
+  ) {
+    core.sys.directory('bus').set(type.name, busDirectory(this));
+  }
+
+  get name(): string {
+    return this.type.name;
+  }
+
+  get devices(): ReadonlyMap<string, D> {
+    return this.#devices;
+  }
+
+  get drivers(): ReadonlyMap<string, R> {
+    return this.#drivers;
+  }
+
+  /** The devices that a driver is bound to, as the links in its directory tell. */
+  devicesOf(driver: R): readonly D[] {
+    return [...(this.#bound.get(driver) ?? [])].filter((device) => device.driverLinked);
+  }
+
+  /** What a driver is bound to or is letting go of. */
+  driverOf(device: D): R | undefined {
+    return device.driver === undefined ? undefined : this.#drivers.get(device.driver.name);
+  }
+
+  /**
+   * Adds a device and, if the bus probes by itself, looks for its driver (device_add).
+   *
+   * @throws VfioError `EEXIST` for a name that is taken.
+   */
+  add(device: D): Blocking<void> {
+    if (this.#devices.has(device.name))
+      throw new VfioError('EEXIST', `${device.name}: there is a device of this name on ${this.name}`);
+    device.bus = this;
+    device.attach();
+    this.#devices.set(device.name, device);
+    this.emit('add', device);
+    return this.driversAutoprobe ? this.#initialProbe(device) : undefined;
+  }
+
+  /** Takes a device away, unbinding it first, which may block (device_del). */
+  removeDevice(device: D): Blocking<void> {
+    device.kill();
+    this.core.deferred.delete(device);
+    return then(this.release(device), () => {
+      if (this.#devices.get(device.name) !== device) return;
+      this.#devices.delete(device.name);
+      device.detach();
+      for (const supplier of device.suppliers) supplier.consumers.delete(device);
+      for (const consumer of device.consumers) consumer.suppliers.delete(device);
+      this.emit('remove', device);
+    });
+  }
+
+  /**
+   * Registers a driver and, if the bus probes by itself, offers it every device (driver_register).
+   *
+   * @throws VfioError `EBUSY` for a name that is taken.
+   */
+  register(driver: R): void {
+    if (this.#drivers.has(driver.name))
+      throw new VfioError('EBUSY', `${driver.name}: a driver of this name is registered on ${this.name}`);
+    this.#drivers.set(driver.name, driver);
+    this.#bound.set(driver, new Set());
+    if (this.driversAutoprobe) this.offer(driver);
+    if (driver.module !== undefined)
+      this.core
+        .module(driver.module)
+        .drivers.set(`${this.name}:${driver.name}`, this.driverPath(driver));
+    this.#emitDriver('add', driver);
+  }
+
+  /** Takes a driver away from all its devices and forgets it; blocks as its removals do (driver_unregister). */
+  unregister(driver: R): Blocking<void> {
+    if (driver.module !== undefined)
+      this.core.modules.get(driver.module)?.drivers.delete(`${this.name}:${driver.name}`);
+    const devices = [...(this.#bound.get(driver) ?? [])].reverse();
+    return then(
+      inTurn(devices, (device) => this.#detach(device, driver)),
+      () => {
+        this.#drivers.delete(driver.name);
+        this.#bound.delete(driver);
+        this.type.driverGone?.(driver);
+        this.#emitDriver('remove', driver);
+      },
+    );
+  }
+
+  /** Offers every unbound device to one driver, in the order of the devices (driver_attach). */
+  offer(driver: R): void {
+    for (const device of [...this.#devices.values()]) {
+      if (device.driver !== undefined || !this.#matches(device, driver)) continue;
+      void device.lock.run(() => {
+        if (device.driver === undefined) this.#probeOne(device, driver, true);
+      });
+    }
+    this.core.deferred.settle();
+  }
+
+  /**
+   * A write to a driver's `bind` (bus.c: bind_store).
+   *
+   * @returns 0, or `-ENODEV` (no such device, no match, going away), `-EBUSY` (bound, leftovers, group owned by a user),
+   *   `-EAGAIN` (not ready, a supplier missing, no default domain, put off) or what the driver's probe says.
+   */
+  bind(driver: R, name: string): Blocking<number> {
+    const device = this.#find(name);
+    // The match comes before everything else: a bound device that does not match is no device, rather than busy.
+    if (device === undefined || !this.#matches(device, driver)) return -ENODEV;
+    const result = device.lock.run(() => {
+      if (device.dead) return -ENODEV;
+      if (device.driver !== undefined) return -EBUSY;
+      if (!device.readyToProbe) return -EAGAIN;
+      const { errno } = this.#probeOne(device, driver, false);
+      return errno === -EPROBE_DEFER ? -EAGAIN : errno;
+    });
+    return then(result, (errno) => {
+      this.core.deferred.settle();
+      return errno;
+    });
+  }
+
+  /** A write to a driver's `unbind`: 0, or `-ENODEV` unless the device is bound to this driver (bus.c: unbind_store). */
+  unbind(driver: R, name: string): Blocking<number> {
+    const device = this.#find(name);
+    if (device?.driver !== driver) return -ENODEV;
+    return then(this.#detach(device, driver), () => 0);
+  }
+
+  /**
+   * A write to `drivers_probe` (bus.c: drivers_probe_store).
+   *
+   * @returns 0 whether or not anything was bound; `-ENODEV` for an unknown device; `-EINVAL` if a driver was stopped
+   *   before its own probe.
+   */
+  driversProbe(name: string): Blocking<number> {
+    const device = this.#find(name);
+    if (device === undefined) return -ENODEV;
+    // Also true while a removal is blocked, which is why this call then does nothing.
+    if (device.driver !== undefined) return 0;
+    const result = device.lock.run(() => this.#attach(device, () => true));
+    return then(result, (errno) => {
+      this.core.deferred.settle();
+      return errno;
+    });
+  }
+
+  /** Unbinds a device from whatever it is bound to. */
+  release(device: Device): Blocking<void> {
+    return this.#detach(device as D, undefined);
+  }
+
+  /** Unbinds a device and looks for a driver again (device_reprobe). */
+  reattach(device: D): Blocking<void> {
+    return then(this.release(device), () => then(this.driversProbe(device.name), () => {}));
+  }
+
+  reprobe(device: Device): Blocking<void> {
+    if (!this.driversAutoprobe || device.driver !== undefined || device.dead) return;
+    return then(
+      device.lock.run(() => this.#attach(device as D, () => true)),
+      () => {},
+    );
+  }
+
+  /**
+   * Asks every driver for its veto before something is taken away from under them: 0, or `-EBUSY` with the name of the
+   * one that refused.
+   */
+  inUse(resource: unknown): { readonly errno: number; readonly driver?: string } {
+    for (const driver of this.#drivers.values())
+      if ((driver.inUse?.(resource) ?? 0) !== 0) return { errno: -EBUSY, driver: driver.name };
+    return { errno: 0 };
+  }
+
+  /** Whether a driver would be tried for a device now, as the driver core asks. */
+  matches(device: D, driver: R): boolean {
+    return this.#matches(device, driver);
+  }
+
+  emit(action: UeventAction, device: D, env: Readonly<Record<string, string>> = {}): void {
+    this.core.uevents.emit({
+      action,
+      devpath: device.path.slice('/sys'.length),
+      subsystem: this.name,
+      env: { ...this.uevent(device), ...env },
+    });
+  }
+
+  /** The variables that a device's `uevent` file shows. */
+  uevent(device: D): Readonly<Record<string, string>> {
+    const driver = device.bound ? { DRIVER: device.driver!.name } : {};
+    return { ...driver, ...this.type.uevent(device) };
+  }
+
+  node(device: Device): SysfsNode {
+    return deviceDirectory(this, device as D);
+  }
+
+  driverNode(driver: R): SysfsNode {
+    return driverDirectory(this, driver);
+  }
+
+  driverPath(driver: Driver<never>): string {
+    return `/sys/bus/${this.name}/drivers/${driver.name}`;
+  }
+
+  #find(text: string): D | undefined {
+    return this.#devices.get(text.endsWith('\n') ? text.slice(0, -1) : text);
+  }
+
+  #matches(device: D, driver: R): boolean {
+    return device.bindingAllowed && this.type.match(device, driver);
+  }
+
+  /** The probe of a device that is new: drivers that like to be probed apart come in a second round. */
+  #initialProbe(device: D): Blocking<void> {
+    const result = device.lock.run(() => {
+      const errno = this.#attach(device, (driver) => driver.asyncProbe !== true);
+      if (device.driver === undefined && errno === 0)
+        this.#attach(device, (driver) => driver.asyncProbe === true);
+    });
+    return then(result, () => this.core.deferred.settle());
+  }
+
+  /** Tries the drivers in order until one is bound; the lock is held. 0, or `-EINVAL` if something stopped the search. */
+  #attach(device: D, wanted: (driver: R) => boolean): number {
+    if (device.driver !== undefined || device.dead) return 0;
+    for (const driver of [...this.#drivers.values()]) {
+      if (!wanted(driver) || !this.#matches(device, driver)) continue;
+      const { errno, byDriver } = this.#probeOne(device, driver, true);
+      if (errno === 0) return 0;
+      // Only what a driver's own probe says lets the next one have a try (dd.c: __device_attach_driver).
+      if (!byDriver) return -EINVAL;
+    }
+    return 0;
+  }
+
+  /** Brings one pair together or leaves everything as it was; the lock is held (dd.c: really_probe). */
+  #probeOne(device: D, driver: R, mayDefer: boolean): ProbeOutcome {
+    const outcome = this.#reallyProbe(device, driver);
+    const { errno } = outcome;
+    if (errno === 0) {
+      this.core.deferred.delete(device);
+      this.core.deferred.request();
+    } else if (errno === -EPROBE_DEFER && mayDefer) this.core.deferred.add(device);
+    return outcome;
+  }
+
+  #reallyProbe(device: D, driver: R): ProbeOutcome {
+    const refused = (errno: number): ProbeOutcome => ({ errno, byDriver: false });
+    if (device.dead) return refused(-ENODEV);
+    const supplied = [...device.suppliers].every((supplier) => supplier.bound);
+    if (this.core.probingBlocked || !supplied) return refused(-EPROBE_DEFER);
+    if (device.leftoverResources) return refused(-EBUSY);
+    device.driver = driver;
+    const claimed = this.type.dmaConfigure?.(device, driver) ?? 0;
+    if (claimed < 0) {
+      device.driver = undefined;
+      return refused(claimed);
+    }
+    // The links stand before the driver has said yes: a reader may see them come and go.
+    device.driverLinked = true;
+    this.#bound.get(driver)!.add(device);
+    const errno = this.type.probe(device, driver);
+    if (errno < 0) {
+      this.#unwind(device, driver);
+      this.#logFailure(device, driver, errno);
+      return { errno, byDriver: true };
+    }
+    if (errno > 0)
+      this.core.log.write('warning', device.name, `probe of ${driver.name} returned ${errno}`);
+    this.core.log.write('debug', device.name, `bound to ${driver.name}`);
+    this.emit('bind', device);
+    return BOUND;
+  }
+
+  #logFailure(device: D, driver: R, errno: number): void {
+    const quiet = errno === -ENODEV || errno === -ENXIO || errno === -EPROBE_DEFER;
+    const text = `probe with driver ${driver.name} ${quiet ? 'rejects match' : 'failed with error'} ${errno} (${errnoName(errno)})`;
+    this.core.log.write(quiet ? 'debug' : 'error', device.name, text);
+  }
+
+  #detach(device: D, driver: R | undefined): Blocking<void> {
+    return device.lock.run(() => {
+      const bound = this.driverOf(device);
+      if (bound === undefined || (driver !== undefined && bound !== driver)) return;
+      return this.#reallyRelease(device, bound);
+    });
+  }
+
+  /** Unbinds; the lock is held, for as long as the driver's remove takes (dd.c: __device_release_driver). */
+  #reallyRelease(device: D, driver: R): Blocking<void> {
+    const consumers = [...device.consumers];
+    return then(
+      inTurn(consumers, (consumer) => consumer.bus?.release(consumer)),
+      () => {
+        device.driverLinked = false;
+        return then(this.type.remove(device, driver), () => {
+          this.#unwind(device, driver);
+          this.emit('unbind', device);
+        });
+      },
+    );
+  }
+
+  #unwind(device: D, driver: R): void {
+    this.type.dmaCleanup?.(device, driver);
+    device.driverLinked = false;
+    device.driver = undefined;
+    device.driverData = undefined;
+    this.#bound.get(driver)?.delete(device);
+  }
+
+  #emitDriver(action: 'add' | 'remove', driver: R): void {
+    this.core.uevents.emit({
+      action,
+      devpath: `/bus/${this.name}/drivers/${driver.name}`,
+      subsystem: 'drivers',
+      env: {},
+    });
+  }
+}
