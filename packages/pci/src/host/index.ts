@@ -1,0 +1,14 @@
+export * from './enumerated-function.js';
+export type { Express } from './express.js';
+export { type IrqHandler, IrqLine, IrqLines } from './irq-line.js';
+export type { InterruptMessage, VectorKind } from './irq-vectors.js';
+export type { PciBus, PciSlot } from './pci-bus.js';
+export { PciDevice, type PciErrorHandlers } from './pci-device.js';
+export { type PciPlatform, PLAIN_PLATFORM } from './pci-platform.js';
+export * from './pci-resource.js';
+export * from './pci-topology.js';
+export { RESET_METHOD_NAMES, type ResetMethod } from './reset-methods.js';
+export { type RomImage, romImageLength } from './rom-image.js';
+export * from './runtime-pm.js';
+export type { SavedState } from './saved-state.js';
+export type { Sriov } from './sriov.js';

@@ -1,0 +1,14 @@
+export type { ErrorReport, ErrorSeverity } from './advanced-error-reporting.js';
+export type { Bar } from './bar.js';
+export type { BarDescription } from './base-address.js';
+export * from './capability-walk.js';
+export { allOnes, type ConfigAccess } from './config-access.js';
+export * from './config-space.js';
+export type { FunctionDescription, ResetKind } from './function-description.js';
+export type { IntxPin } from './intx.js';
+export type { Msi } from './msi.js';
+export type { Msix, MsixWindow } from './msix.js';
+export { type DmaPort, type FunctionWires, PciFunction } from './pci-function.js';
+export type { PowerManagement } from './power-management.js';
+export * from './register-block.js';
+export type { SriovCapability } from './sriov.js';
