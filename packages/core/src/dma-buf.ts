@@ -1,5 +1,5 @@
 import type { PciDevice } from '@vfiokit/pci';
-import { EINVAL, ENODEV, EOPNOTSUPP, EOVERFLOW, type VfioFile } from '@vfiokit/uapi';
+import { type DmaBufFile, EINVAL, ENODEV, EOPNOTSUPP, EOVERFLOW } from '@vfiokit/uapi';
 import type { DmaBufProvider, IovaRange } from './extension.js';
 
 /** Who wants to reach device memory through an exported buffer. */
@@ -11,7 +11,7 @@ export interface DmaBufImporter {
 }
 
 /** Ranges of a BAR lent to others as a dma-buf; revoked whenever the device's memory goes away (vfio_pci_dmabuf.c). */
-export class DmaBuf implements VfioFile {
+export class DmaBuf implements DmaBufFile {
   readonly kind = 'dma-buf';
   readonly #importers = new Set<DmaBufImporter>();
   #detached = false;

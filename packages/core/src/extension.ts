@@ -3,6 +3,7 @@ import {
   type DeviceMapping,
   type InfoCapability,
   type IoctlArgument,
+  type MigrationState,
   type Process,
   VfioError,
 } from '@vfiokit/uapi';
@@ -94,17 +95,6 @@ export interface DeviceOverride {
 }
 
 // --- 3. Capability sets ----------------------------------------------------------------------------------------------
-
-/** The states of a migrating device by name, see VFIO_DEVICE_STATE_*. */
-export type MigrationState =
-  | 'ERROR'
-  | 'STOP'
-  | 'RUNNING'
-  | 'STOP_COPY'
-  | 'RESUMING'
-  | 'RUNNING_P2P'
-  | 'PRE_COPY'
-  | 'PRE_COPY_P2P';
 
 /** How much of the state machine a device supports. STOP_COPY always is. */
 export interface MigrationSupport {

@@ -10,6 +10,7 @@ export { arcs, nextState, supportsState } from './migration/next-state.js';
 export { moduleAlias } from './module-alias.js';
 export { type ModuleIds, parseModuleIds } from './module-ids.js';
 export { OpenDevice } from './open-device.js';
+export { type OpenedFunction, type OpenFunctionOptions, openFunction } from './open-function.js';
 export type { KernelConfig, ModuleParameters } from './parameters.js';
 export { KERNEL_QUIRKS, type Quirks } from './quirks.js';
 export type { Region, RegionInfo, UserBuffer } from './regions/region.js';

@@ -1,18 +1,19 @@
 import {
-  copyIn,
+  copyArgszIn,
   EEXIST,
-  EFAULT,
   EINVAL,
   ENODEV,
   ENOSPC,
   type IoctlArgument,
   type Process,
+  vfioDeviceIoeventfd,
 } from '@vfiokit/uapi';
 import { resolveEventFd } from './interrupts/eventfd-slot.js';
 import { Irqfd } from './interrupts/irqfd.js';
 import type { BarRegion, MsixTable } from './regions/bar-region.js';
 import { offsetOf, regionOf } from './regions/region.js';
 
+/** The structure without what was reserved behind its descriptor. */
 const MINIMUM = 28;
 const SIZE_MASK = 0xf;
 /** As many as one device may have (MAX_IOEVENTFDS). */
@@ -22,7 +23,7 @@ interface IoEventFd {
   readonly bar: number;
   readonly offset: number;
   readonly size: number;
-  readonly data: number;
+  readonly data: bigint;
   readonly irqfd: Irqfd;
 }
 
@@ -42,14 +43,13 @@ export class IoEventFds {
 
   /** Adds or, with the descriptor -1, removes one; 0 or a negated errno. An 8-byte one is always `-EINVAL` (quirk W24). */
   set(argument: IoctlArgument, caller: Process): number {
-    const request = copyIn(argument, MINIMUM);
-    if (request === undefined) return -EFAULT;
-    const flags = request.getUint32(4, true);
+    const request = copyArgszIn(argument, vfioDeviceIoeventfd, MINIMUM);
+    if (typeof request === 'number') return request;
+    const { flags, fd, data } = request;
     const size = flags & SIZE_MASK;
-    const fd = request.getInt32(24, true);
-    if (request.getUint32(0, true) < MINIMUM || (flags & ~SIZE_MASK) !== 0) return -EINVAL;
+    if ((flags & ~SIZE_MASK) !== 0) return -EINVAL;
     if (size === 0 || (size & (size - 1)) !== 0 || fd < -1) return -EINVAL;
-    const position = Number(request.getBigUint64(8, true));
+    const position = Number(request.offset);
     const bar = regionOf(position);
     const offset = offsetOf(position);
     const region = this.bars[bar];
@@ -57,14 +57,9 @@ export class IoEventFds {
     if (this.#touchesTable(bar, offset, size) || size === 8) return -EINVAL;
     const error = this.errorOf(bar);
     if (error < 0) return error;
-    const data = request.getUint32(16, true);
-    const wide = request.getUint32(20, true);
     const index = this.#all.findIndex(
       (other) =>
-        other.bar === bar &&
-        other.offset === offset &&
-        other.size === size &&
-        other.data === data + wide * 2 ** 32,
+        other.bar === bar && other.offset === offset && other.size === size && other.data === data,
     );
     if (index !== -1) {
       if (fd !== -1) return -EEXIST;
@@ -75,8 +70,9 @@ export class IoEventFds {
     if (this.#all.length >= LIMIT) return -ENOSPC;
     const eventfd = resolveEventFd(fd, caller);
     if (typeof eventfd === 'number') return eventfd;
-    const irqfd = new Irqfd(() => this.#write(region, offset, size as 1 | 2 | 4, data));
-    this.#all.push({ bar, offset, size, data: data + wide * 2 ** 32, irqfd });
+    const value = Number(BigInt.asUintN(8 * size, data));
+    const irqfd = new Irqfd(() => this.#write(region, offset, size as 1 | 2 | 4, value));
+    this.#all.push({ bar, offset, size, data, irqfd });
     irqfd.attach(eventfd);
     return 0;
   }
@@ -88,9 +84,8 @@ export class IoEventFds {
   }
 
   /** A signal while memory is off is lost without a trace. Alignment is not asked for. */
-  #write({ window }: BarRegion, offset: number, size: 1 | 2 | 4, data: number): void {
-    if (window.gate !== undefined && !window.gate.open) return;
-    window.block.write(offset, size, size === 4 ? data : data & (2 ** (8 * size) - 1));
+  #write({ window }: BarRegion, offset: number, size: 1 | 2 | 4, value: number): void {
+    if (window.gate === undefined || window.gate.open) window.block.write(offset, size, value);
   }
 
   #touchesTable(bar: number, offset: number, size: number): boolean {

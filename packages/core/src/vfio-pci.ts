@@ -111,7 +111,6 @@ export class VfioPci {
    * @param done called once the device is unbound: now, if nobody has it open.
    */
   unbind(device: VfioPciCoreDevice, done: () => void = () => {}): void {
-    const { pdev } = device;
     this.#disableVfs(device);
     device.goingAway = true;
     this.groups.unregister(device);

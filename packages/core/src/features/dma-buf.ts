@@ -1,9 +1,17 @@
-import { EFAULT, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP } from '@vfiokit/uapi';
+import {
+  EFAULT,
+  EINVAL,
+  ENODEV,
+  ENOTTY,
+  EOPNOTSUPP,
+  vfioDeviceFeatureDmaBuf,
+  vfioRegionDmaRange,
+} from '@vfiokit/uapi';
 import type { IovaRange } from '../extension.js';
 import type { DeviceFeature, FeatureRequest } from './device-feature.js';
 
-const HEADER_SIZE = 16;
-const RANGE_SIZE = 16;
+const HEADER_SIZE = vfioDeviceFeatureDmaBuf.size;
+const RANGE_SIZE = vfioRegionDmaRange.size;
 const BARS = 6;
 
 /**
@@ -19,9 +27,8 @@ export const DMA_BUF: DeviceFeature = {
   },
   run(request) {
     const { device, data, caller } = request;
-    const region = data.getUint32(0, true);
-    const count = data.getUint32(12, true);
-    if (count === 0 || data.getUint32(8, true) !== 0) return -EINVAL;
+    const { regionIndex: region, nrRanges: count, flags } = vfioDeviceFeatureDmaBuf.decode(data);
+    if (count === 0 || flags !== 0) return -EINVAL;
     if (region >= BARS || device.barErrors[region]! < 0) return -ENODEV;
     const asked = readRanges(request, count);
     if (typeof asked === 'number') return asked;
@@ -42,12 +49,11 @@ function readRanges({ device, data }: FeatureRequest, count: number): IovaRange[
   const ranges: IovaRange[] = [];
   let total = 0n;
   for (let i = 0; i < count; i += 1) {
-    const iova = data.getBigUint64(HEADER_SIZE + i * RANGE_SIZE, true);
-    const length = data.getBigUint64(HEADER_SIZE + i * RANGE_SIZE + 8, true);
-    if (length === 0n || iova % page !== 0n || length % page !== 0n) return -EINVAL;
+    const { offset, length } = vfioRegionDmaRange.decode(data, HEADER_SIZE + i * RANGE_SIZE);
+    if (length === 0n || offset % page !== 0n || length % page !== 0n) return -EINVAL;
     total += length;
     if (total >= 1n << 63n) return -EINVAL;
-    ranges.push({ iova, length });
+    ranges.push({ iova: offset, length });
   }
   return ranges;
 }

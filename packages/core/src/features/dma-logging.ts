@@ -1,9 +1,18 @@
-import { E2BIG, EFAULT, EINVAL, ENOTTY, EOVERFLOW } from '@vfiokit/uapi';
+import {
+  E2BIG,
+  EFAULT,
+  EINVAL,
+  ENOTTY,
+  EOVERFLOW,
+  vfioDeviceFeatureDmaLoggingControl,
+  vfioDeviceFeatureDmaLoggingRange,
+  vfioDeviceFeatureDmaLoggingReport,
+} from '@vfiokit/uapi';
 import type { IovaRange } from '../extension.js';
 import type { OpenDevice } from '../open-device.js';
 import type { DeviceFeature, FeatureRequest } from './device-feature.js';
 
-const RANGE_SIZE = 16;
+const RANGE_SIZE = vfioDeviceFeatureDmaLoggingRange.size;
 const ADDRESS_SPACE = 1n << 64n;
 /** The smallest page that a bitmap may be reported in. */
 const SMALLEST_PAGE = 4096n;
@@ -17,11 +26,14 @@ export const DMA_LOGGING_START: DeviceFeature = {
   available: needsLog,
   run(request) {
     const { device, data } = request;
-    const pageSize = data.getBigUint64(0, true);
-    const count = data.getUint32(8, true);
+    const {
+      pageSize,
+      numRanges: count,
+      ranges: address,
+    } = vfioDeviceFeatureDmaLoggingControl.decode(data);
     if (count === 0) return -EINVAL;
     if (count > device.core.kernel.pageSize / RANGE_SIZE) return -E2BIG;
-    const ranges = readRanges(request, Number(data.getBigUint64(16, true)), count, pageSize);
+    const ranges = readRanges(request, Number(address), count, pageSize);
     if (typeof ranges === 'number') return ranges;
     const chosen = device.core.dirtyLog!.start(ranges, pageSize);
     if (typeof chosen === 'number') return chosen;
@@ -44,9 +56,7 @@ export const DMA_LOGGING_REPORT: DeviceFeature = {
   minimum: 32,
   available: needsLog,
   run({ device, data, caller }) {
-    const [iova, length, pageSize, bitmap] = [0, 8, 16, 24].map((at) =>
-      data.getBigUint64(at, true),
-    ) as [bigint, bigint, bigint, bigint];
+    const { iova, length, pageSize, bitmap } = vfioDeviceFeatureDmaLoggingReport.decode(data);
     if (pageSize < SMALLEST_PAGE || (pageSize & (pageSize - 1n)) !== 0n) return -EINVAL;
     if (iova + length > ADDRESS_SPACE) return -EOVERFLOW;
     const pages = (length + pageSize - 1n) / pageSize;
@@ -73,9 +83,7 @@ function readRanges(
   for (let i = 0; i < count; i += 1) {
     const bytes = caller.memory.read(address + i * RANGE_SIZE, RANGE_SIZE);
     if (bytes === undefined) return -EFAULT;
-    const view = new DataView(bytes.buffer);
-    const iova = view.getBigUint64(0, true);
-    const length = view.getBigUint64(8, true);
+    const { iova, length } = vfioDeviceFeatureDmaLoggingRange.decode(bytes);
     if (misaligned(iova) || misaligned(length)) return -EINVAL;
     if (iova + length >= ADDRESS_SPACE) return -EOVERFLOW;
     const overlaps = (other: IovaRange) =>

@@ -1,11 +1,12 @@
 import {
   EINVAL,
   ENOTTY,
+  migrationState,
+  migrationStateNumber,
   VFIO_MIGRATION_P2P,
   VFIO_MIGRATION_PRE_COPY,
   VFIO_MIGRATION_STOP_COPY,
 } from '@vfiokit/uapi';
-import { MIGRATION_STATE_NUMBERS, migrationState } from '../migration/state-numbers.js';
 import type { OpenDevice } from '../open-device.js';
 import type { DeviceFeature } from './device-feature.js';
 
@@ -35,7 +36,7 @@ export const MIG_DEVICE_STATE: DeviceFeature = {
   run({ device, set, data, caller }) {
     const migration = device.core.migration!;
     if (!set) {
-      data.setUint32(0, MIGRATION_STATE_NUMBERS[migration.state], true);
+      data.setUint32(0, migrationStateNumber(migration.state), true);
       data.setInt32(4, -1, true);
       return 0;
     }

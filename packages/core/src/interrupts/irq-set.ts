@@ -1,4 +1,5 @@
 import {
+  copyArgszIn,
   copyIn,
   EFAULT,
   EINVAL,
@@ -12,6 +13,7 @@ import {
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_IRQ_SET_DATA_NONE,
   VFIO_IRQ_SET_DATA_TYPE_MASK,
+  vfioIrqSet,
 } from '@vfiokit/uapi';
 
 /** What VFIO_DEVICE_SET_IRQS asks, checked for everything that does not depend on the kind of interrupt. */
@@ -32,7 +34,7 @@ export type IrqData =
   /** Descriptors, negative for none. */
   | { readonly kind: 'eventfd'; readonly fds: Int32Array };
 
-const HEADER_SIZE = 20;
+const HEADER_SIZE = vfioIrqSet.size;
 const COUNT_LIMIT = 0xffffffff;
 
 const ACTIONS: Readonly<Record<number, IrqRequest['action']>> = {
@@ -54,14 +56,11 @@ export function readIrqSet(
   indexes: number,
   available: (index: number) => number,
 ): IrqRequest | number {
-  const header = copyIn(argument, HEADER_SIZE);
-  if (header === undefined) return -EFAULT;
-  const [argsz, flags, index, start, count] = [0, 4, 8, 12, 16].map((at) =>
-    header.getUint32(at, true),
-  ) as [number, number, number, number, number];
+  const header = copyArgszIn(argument, vfioIrqSet);
+  if (typeof header === 'number') return header;
+  const { argsz, flags, index, start, count } = header;
   const known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
-  if (argsz < HEADER_SIZE || index >= indexes) return -EINVAL;
-  if (count >= COUNT_LIMIT - start || (flags & ~known) !== 0) return -EINVAL;
+  if (index >= indexes || count >= COUNT_LIMIT - start || (flags & ~known) !== 0) return -EINVAL;
   const most = available(index);
   if (start >= most || start + count > most) return -EINVAL;
   const size = elementSize(flags & VFIO_IRQ_SET_DATA_TYPE_MASK);

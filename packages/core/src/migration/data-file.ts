@@ -1,6 +1,6 @@
 import {
-  copyIn,
-  EFAULT,
+  copyArgszIn,
+  copyStructOut,
   EINVAL,
   ENODEV,
   ENOMSG,
@@ -8,12 +8,12 @@ import {
   ESPIPE,
   type IoctlArgument,
   type MigrationFile,
+  type MigrationState,
   VFIO_MIG_GET_PRECOPY_INFO,
+  VFIO_PRECOPY_INFO_REINIT,
+  vfioPrecopyInfo,
 } from '@vfiokit/uapi';
-import type { MigrationState, MigrationStream } from '../extension.js';
-
-const PRECOPY_INFO_SIZE = 24;
-const PRECOPY_INFO_REINIT = 1;
+import type { MigrationStream } from '../extension.js';
 
 /** What the file asks of the device that it belongs to. */
 export interface TransferOwner {
@@ -73,16 +73,16 @@ export class MigrationDataFile implements MigrationFile {
   /** VFIO_MIG_GET_PRECOPY_INFO (vfio.h: vfio_check_precopy_ioctl): `-EINVAL` unless the device copies while it runs. */
   ioctl(command: number, argument: IoctlArgument): number {
     if (command !== VFIO_MIG_GET_PRECOPY_INFO) return -ENOTTY;
-    const info = copyIn(argument, PRECOPY_INFO_SIZE);
-    if (info === undefined) return -EFAULT;
-    if (info.getUint32(0, true) < PRECOPY_INFO_SIZE) return -EINVAL;
+    const asked = copyArgszIn(argument, vfioPrecopyInfo);
+    if (typeof asked === 'number') return asked;
     if (this.#ended) return -ENODEV;
     if (!this.#copiesWhileRunning() || this.stream.precopyInfo === undefined) return -EINVAL;
     const { initialBytes, dirtyBytes, reinit } = this.stream.precopyInfo();
-    if (this.owner.precopyInfoV2) info.setUint32(4, reinit ? PRECOPY_INFO_REINIT : 0, true);
-    info.setBigUint64(8, initialBytes, true);
-    info.setBigUint64(16, dirtyBytes, true);
-    return 0;
+    // A user that did not opt in gets its own flags back.
+    const flags = this.owner.precopyInfoV2
+      ? { flags: reinit ? VFIO_PRECOPY_INFO_REINIT : 0 }
+      : undefined;
+    return copyStructOut(argument, vfioPrecopyInfo, { ...flags, initialBytes, dirtyBytes });
   }
 
   /** The transfer is over; later calls find no device behind the file. */

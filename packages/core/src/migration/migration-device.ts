@@ -1,5 +1,5 @@
-import { EINVAL, type MigrationFile, VfioError } from '@vfiokit/uapi';
-import { MigrationBroken, type MigrationOps, type MigrationState } from '../extension.js';
+import { EINVAL, type MigrationFile, type MigrationState, VfioError } from '@vfiokit/uapi';
+import { MigrationBroken, type MigrationOps } from '../extension.js';
 import { MigrationDataFile } from './data-file.js';
 import { isSaving, nextState } from './next-state.js';
 

@@ -1,4 +1,5 @@
-import type { MigrationState, MigrationSupport } from '../extension.js';
+import type { MigrationState } from '@vfiokit/uapi';
+import type { MigrationSupport } from '../extension.js';
 
 type Working = Exclude<MigrationState, 'ERROR'>;
 

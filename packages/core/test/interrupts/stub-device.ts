@@ -70,8 +70,12 @@ export class StubDevice {
           this.log.push('free');
           this.#lineHandler = undefined;
         },
-        disableIrq: () => this.log.push('disable line'),
-        enableIrq: () => this.log.push('enable line'),
+        disableIrq: () => {
+          this.log.push('disable line');
+        },
+        enableIrq: () => {
+          this.log.push('enable line');
+        },
         allocIrqVectors: (kind, count) => {
           this.log.push(`alloc ${kind} ${count}`);
           if (count === 0) return -34;
@@ -139,9 +143,9 @@ export class StubDevice {
     const count = typeof data === 'number' ? data : data.length;
     const bytes = new Uint8Array(20 + values.length * width);
     const view = new DataView(bytes.buffer);
-    [bytes.length, flags, index, start, count].forEach((word, i) =>
-      view.setUint32(4 * i, word, true),
-    );
+    [bytes.length, flags, index, start, count].forEach((word, i) => {
+      view.setUint32(4 * i, word, true);
+    });
     values.forEach((value, i) => {
       if (width === 4) view.setInt32(20 + 4 * i, value, true);
       else bytes[20 + i] = value;
@@ -153,7 +157,9 @@ export class StubDevice {
   raw(words: readonly number[], tail: readonly number[] = []): number {
     const bytes = new Uint8Array(words.length * 4 + tail.length);
     const view = new DataView(bytes.buffer);
-    words.forEach((word, i) => view.setUint32(4 * i, word >>> 0, true));
+    words.forEach((word, i) => {
+      view.setUint32(4 * i, word >>> 0, true);
+    });
     bytes.set(tail, words.length * 4);
     return this.interrupts.set(bytes, this.process);
   }

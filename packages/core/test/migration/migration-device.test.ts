@@ -1,11 +1,6 @@
-import { VfioError } from '@vfiokit/uapi';
+import { type MigrationState, VfioError } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
-import {
-  MigrationBroken,
-  type MigrationOps,
-  type MigrationState,
-  type MigrationStream,
-} from '../../src/extension.js';
+import { MigrationBroken, type MigrationOps, type MigrationStream } from '../../src/extension.js';
 import { MigrationDevice } from '../../src/migration/migration-device.js';
 
 const EINVAL = 22;

@@ -1,10 +1,5 @@
-import {
-  arcs,
-  type MigrationOps,
-  type MigrationState,
-  type MigrationStream,
-  nextState,
-} from '@vfiokit/core';
+import { arcs, type MigrationOps, type MigrationStream, nextState } from '@vfiokit/core';
+import type { MigrationState } from '@vfiokit/uapi';
 import { expect } from 'vitest';
 import { type Declines, describeContract } from './contract.js';
 
