@@ -14,3 +14,9 @@ export function pfDriverData<T extends object>(
   const data = pdev.physfn?.driverData;
   return data instanceof driver ? data : -EINVAL;
 }
+
+/** Which of its PF's VFs a function is, from 0; `-EINVAL` if it is none (drivers/pci/iov.c: pci_iov_vf_id). */
+export function vfIndex(pdev: PciDevice): number {
+  const index = pdev.physfn?.virtualFunctions.indexOf(pdev) ?? -1;
+  return index < 0 ? -EINVAL : index;
+}

@@ -62,7 +62,7 @@ export class RecordReader {
 
   /** Nothing of a record has arrived since the last one was complete. */
   get between(): boolean {
-    return this.#filled === 0;
+    return this.#filled === 0 && this.#record === undefined;
   }
 
   /**
