@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 
+export { combineIovaRanges } from './combine-iova-ranges.js';
 export type { CapabilityEntry } from './config/config-layout.js';
 export type { ConfigByte, ConfigRegister } from './config/virtual-config.js';
 export { VfioPciCoreDevice } from './core-device.js';
@@ -7,11 +8,13 @@ export { DeviceFile } from './device-file.js';
 export { DmaBuf, type DmaBufImporter } from './dma-buf.js';
 export * from './extension.js';
 export { arcs, nextState, supportsState } from './migration/next-state.js';
+export * from './migration/record-stream.js';
 export { moduleAlias } from './module-alias.js';
 export { type ModuleIds, parseModuleIds } from './module-ids.js';
 export { OpenDevice } from './open-device.js';
 export { type OpenedFunction, type OpenFunctionOptions, openFunction } from './open-function.js';
 export type { KernelConfig, ModuleParameters } from './parameters.js';
+export { pfDriverData, vfIndex } from './pf-driver-data.js';
 export { KERNEL_QUIRKS, type Quirks } from './quirks.js';
 export type { Region, RegionInfo, UserBuffer } from './regions/region.js';
 export { type CoreOptions, registerCore, VFIO_PCI } from './register.js';
