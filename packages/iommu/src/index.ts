@@ -4,6 +4,7 @@ export * from './container/backend.js';
 export * from './container/container.js';
 export * from './container/emulated-dma.js';
 export * from './container/parameters.js';
+export * from './container/quirks.js';
 export * from './dev-vfio.js';
 export * from './group/group-device.js';
 export * from './group/group-file.js';

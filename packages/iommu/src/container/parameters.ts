@@ -1,3 +1,5 @@
+import { type IommuQuirks, KERNEL_QUIRKS } from './quirks.js';
+
 /** The host's settings that VFIO and the IOMMU side obey. They can change at run time, as module parameters do. */
 export interface IommuParameters {
   /** Bytes of a CPU page. */
@@ -12,6 +14,10 @@ export interface IommuParameters {
   iommufdAllowUnsafeInterrupts: boolean;
   /** Kernels before 6.15 offer VFIO_TYPE1_NESTING_IOMMU, which none of the IOMMUs here grants. */
   nestingType: boolean;
+  /** vfio_iommu_spapr_tce is built rather than vfio_iommu_type1: a kernel for POWER. */
+  tceTypes: boolean;
+  /** Oddities of the kernel that are reproduced. */
+  quirks: IommuQuirks;
   /** Character devices (`/dev/vfio/devices/vfioN`) are built in. */
   deviceCdev: boolean;
 }
@@ -24,5 +30,7 @@ export const DEFAULT_PARAMETERS: Readonly<IommuParameters> = {
   dmaEntryLimit: 65535,
   iommufdAllowUnsafeInterrupts: false,
   nestingType: false,
+  tceTypes: false,
+  quirks: KERNEL_QUIRKS,
   deviceCdev: true,
 };

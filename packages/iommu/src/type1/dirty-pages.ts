@@ -26,9 +26,9 @@ export function dirtyPagesIoctl(type1: Type1, argument: IoctlArgument, caller: P
   if (typeof dirty === 'number') return dirty;
   switch (dirty.flags) {
     case VFIO_IOMMU_DIRTY_PAGES_FLAG_START:
-      return type1.mappings.startTracking();
+      return type1.startTracking();
     case VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP:
-      type1.mappings.dirty = undefined;
+      type1.mappings.tracking = undefined;
       return 0;
     case VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
       return getBitmap(type1, dirty.argsz, argument, caller);
@@ -51,7 +51,7 @@ function getBitmap(type1: Type1, argsz: number, argument: IoctlArgument, caller:
   const impossible = checkBitmap(bitmap, size);
   if (impossible) return impossible;
   const page = BigInt(mappings.minPage);
-  if (bitmap.pgsize !== page || (iova | size) & (page - 1n) || !mappings.dirty) return -EINVAL;
+  if (bitmap.pgsize !== page || (iova | size) & (page - 1n) || !mappings.tracking) return -EINVAL;
   const start = Number(iova);
   const request = new BitmapRequest(caller, start, mappings.minPage, Number(bitmap.data));
   return report(type1, start, start + Number(size), request);
@@ -62,14 +62,14 @@ function getBitmap(type1: Type1, argsz: number, argument: IoctlArgument, caller:
  * any time: they are dirty again at once (vfio_iommu_type1.c: vfio_iova_dirty_bitmap).
  */
 function report(type1: Type1, start: number, end: number, request: BitmapRequest): number {
-  const { tree, dirty, pins } = type1.mappings;
-  if (dirty === undefined || tree.bisects(start) || tree.bisects(end)) return -EINVAL;
+  const { tree, tracking, pins } = type1.mappings;
+  if (tracking === undefined || tree.bisects(start) || tree.bisects(end)) return -EINVAL;
   for (const row of tree.within(start, end)) {
     const range = tree.range(row);
-    const result = request.report(range.start, range.end, type1.allDirty ? undefined : dirty);
+    const result = request.report({ row, ...range, ...tracking, all: type1.allDirty });
     if (result !== 0) return result;
-    dirty.clear(range.start, range.end);
-    pins.dirty(row, dirty);
+    tracking.written.clear(range.start, range.end);
+    pins.dirty(row, tracking.written);
   }
   return 0;
 }

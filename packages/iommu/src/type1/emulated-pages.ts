@@ -59,7 +59,7 @@ export class Type1EmulatedPages implements EmulatedDma {
       const part = buffer.subarray(done, done + size);
       if (needed & DMA_WRITE) {
         if (!process.memory.write(mappings.vaddr(row, at), part)) return -EFAULT;
-        mappings.dirty?.set(at, at + size);
+        mappings.tracking?.written.set(at, at + size);
       } else {
         const bytes = process.memory.read(mappings.vaddr(row, at), size);
         if (bytes === undefined) return -EFAULT;

@@ -82,7 +82,7 @@ export class ExternalPins {
   }
 
   #pinOne(address: number, access: DmaAccess): PinnedPage | number {
-    const { tree, page, dirty, hardware } = this.mappings;
+    const { tree, page, tracking, hardware } = this.mappings;
     const row = tree.find(address);
     if (row === 0) return -EINVAL;
     if ((tree.flags(row) & access) !== access) return -EPERM;
@@ -102,7 +102,7 @@ export class ExternalPins {
     const pinned: PinnedPage = { memory, offset: vaddr - memory.address };
     const pins = this.#byRow.get(row) ?? new Map<number, Pin>();
     this.#byRow.set(row, pins.set(address, { page: pinned, references: 1 }));
-    dirty?.set(address, address + page);
+    tracking?.written.set(address, address + page);
     return pinned;
   }
 }

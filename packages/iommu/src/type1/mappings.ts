@@ -22,6 +22,7 @@ import {
 import { DirtyBitmap } from '../memory/dirty-bitmap.js';
 import { lockableBytes, lockBytes, type Payer, unlockBytes } from '../memory/locked-memory.js';
 import { locate, pin } from '../memory/pinned-memory.js';
+import type { DirtyTracking, StaleBits } from './bitmap-request.js';
 import { ExternalPins } from './external-pins.js';
 
 /** A mapping's flag beside its permission: its virtual address has been withdrawn. */
@@ -61,8 +62,8 @@ export class Type1Mappings implements DmaDomain {
   available: number;
   /** Where mappings can lie; `undefined` for anywhere. */
   ranges: IovaRanges | undefined;
-  /** What has been written while dirty pages are tracked. */
-  dirty: DirtyBitmap | undefined;
+  /** What has been written, while that is tracked. */
+  tracking: DirtyTracking | undefined;
   readonly pins: ExternalPins;
   #pageSizes: bigint;
   #minPage: number;
@@ -116,7 +117,7 @@ export class Type1Mappings implements DmaDomain {
     if (this.tree.firstWithin(iova, end) !== 0) return -EEXIST;
     if (this.available === 0) return -ENOSPC;
     if (this.ranges && !this.ranges.hold(iova, end)) return -EINVAL;
-    if (this.dirty && size / this.#minPage > TRACKED_PAGES_MAX) return -EINVAL;
+    if (this.tracking && size / this.#minPage > TRACKED_PAGES_MAX) return -EINVAL;
     const backing = this.#backing(process, vaddr, size, access);
     if (typeof backing === 'number') return backing;
     this.tree.insert(iova, end, vaddr, access, backing);
@@ -130,7 +131,8 @@ export class Type1Mappings implements DmaDomain {
     if (this.#hardware) unlockBytes(this.tree.object(row), this.#counted(row));
     if (this.tree.flags(row) & VADDR_INVALID) this.#invalid -= 1;
     this.pins.drop(row);
-    this.dirty?.clear(start, end);
+    this.tracking?.written.clear(start, end);
+    this.tracking?.stale?.drop(row);
     this.tree.remove(row);
     this.available += 1;
     return end - start;
@@ -225,17 +227,23 @@ export class Type1Mappings implements DmaDomain {
 
   /** Marks everything as written: something was there that writes without telling. */
   dirtyAll(): void {
-    for (const row of this.tree.rows()) this.dirty?.set(this.tree.start(row), this.tree.end(row));
+    for (const row of this.tree.rows())
+      this.tracking?.written.set(this.tree.start(row), this.tree.end(row));
   }
 
-  /** Starts to track which pages are written; `-EINVAL` if a mapping has too many. */
-  startTracking(): number {
-    if (this.dirty) return 0;
+  /**
+   * Starts to track which pages are written; `-EINVAL` if a mapping has too many.
+   *
+   * @param stale where leftovers of reports are kept, for a kernel that has them.
+   */
+  startTracking(stale: StaleBits | undefined): number {
+    if (this.tracking) return 0;
     for (const row of this.tree.rows())
       if ((this.tree.end(row) - this.tree.start(row)) / this.#minPage > TRACKED_PAGES_MAX)
         return -EINVAL;
-    this.dirty = new DirtyBitmap(this.#minPage);
-    for (const row of this.tree.rows()) this.pins.dirty(row, this.dirty);
+    const written = new DirtyBitmap(this.#minPage);
+    for (const row of this.tree.rows()) this.pins.dirty(row, written);
+    this.tracking = { written, stale };
     return 0;
   }
 

@@ -24,6 +24,7 @@ import { type ReservedRegion, regionRange } from '../group/reserved-region.js';
 import type { VfioGroup } from '../group/vfio-group.js';
 import { DMA_READ, DMA_WRITE } from '../hardware/dma.js';
 import type { Iommu } from '../hardware/iommu.js';
+import { StaleBits } from './bitmap-request.js';
 import { dirtyPagesIoctl } from './dirty-pages.js';
 import { Type1EmulatedPages } from './emulated-pages.js';
 import { getInfoIoctl } from './get-info.js';
@@ -69,6 +70,12 @@ export class Type1 implements ContainerIommu {
   /** Everything that hardware could have written counts as dirty: it does not say. */
   get allDirty(): boolean {
     return this.#silent.size > 0 && this.mappings.hardware;
+  }
+
+  /** Starts to track which pages are written: 0, or `-EINVAL` if a mapping has too many. */
+  startTracking(): number {
+    const { staleDirtyBits } = this.parameters.quirks;
+    return this.mappings.startTracking(staleDirtyBits ? new StaleBits() : undefined);
   }
 
   /** Open devices that want to be told of unmaps. */

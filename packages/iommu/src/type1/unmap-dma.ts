@@ -85,7 +85,7 @@ function checked(
   const start = Number(iova);
   const range = { start, end: start + Number(size), all, vaddr };
   if (bitmap === undefined) return range;
-  if (!mappings.dirty || bitmap.pgsize !== BigInt(mappings.minPage)) return -EINVAL;
+  if (!mappings.tracking || bitmap.pgsize !== BigInt(mappings.minPage)) return -EINVAL;
   const page = mappings.minPage;
   return { ...range, bitmap: new BitmapRequest(caller, start, page, Number(bitmap.data)) };
 }
@@ -110,13 +110,12 @@ export function unmapRange(type1: Type1, request: UnmapRequest): number {
     if (!v2 && first && tree.start(row) < start) break;
     first = false;
     notify(type1, row);
-    const range = tree.range(row);
-    const result = request.bitmap?.report(
-      range.start,
-      range.end,
-      type1.allDirty ? undefined : mappings.dirty,
-    );
-    if (result) return result;
+    const { tracking } = mappings;
+    if (request.bitmap && tracking) {
+      const report = { row, ...tree.range(row), ...tracking, all: type1.allDirty };
+      const result = request.bitmap.report(report);
+      if (result !== 0) return result;
+    }
     unmapped += mappings.remove(row);
   }
   return unmapped;
