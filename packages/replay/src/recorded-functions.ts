@@ -1,0 +1,165 @@
+import {
+  type BarDescription,
+  type FunctionDescription,
+  PciAddress,
+  type PciDeviceFacts,
+  PciResource,
+} from '@vfiokit/pci';
+import { LearnedBlock, type RecordedBytes } from './learned-block.js';
+import type { HwProbe, RecordedDevice, RecordedFunction, RecordedRom } from './trace.js';
+
+const BARS = 6;
+const ROM = 6;
+/** Bytes of an option ROM that a trace's first line holds. */
+const ROM_RECORDED = 4096;
+const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold', 'unknown'];
+
+/** A recorded function as the model builds it. */
+export interface FunctionPlan {
+  readonly description: FunctionDescription;
+  readonly facts: PciDeviceFacts;
+  /** What lies behind its BARs, by register number. */
+  readonly blocks: readonly (LearnedBlock | undefined)[];
+  /** Takes bytes of the option ROM over that were not recorded with the machine. */
+  learnRom(recorded: RecordedBytes): void;
+}
+
+/** Hex to bytes. */
+export function unhex(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text, 'hex'));
+}
+
+/** Lines of sysfs's `resource`: start, last address and flags. */
+export function parseResources(lines: readonly string[]): PciResource[] {
+  return lines.slice(0, BARS + 1).map((line) => {
+    const [start = '0', end = '0', flags = '0'] = line.split(' ');
+    const length = BigInt(end) === 0n ? 0 : Number(BigInt(end) - BigInt(start) + 1n);
+    return new PciResource(BigInt(start), length, Number(flags));
+  });
+}
+
+/** Describes a function that was recorded with its configuration space. */
+export function planFunction(
+  recorded: RecordedDevice,
+  probe: HwProbe | undefined,
+  rom: RecordedRom | null | undefined,
+): FunctionPlan {
+  const resources = parseResources(recorded.resource);
+  const blocks = resources
+    .slice(0, BARS)
+    .map(({ length }) => (length === 0 ? undefined : new LearnedBlock()));
+  const contents = romContents(rom);
+  const resets = probe === undefined ? {} : resetImages(probe);
+  return {
+    description: {
+      config: unhex(recorded.config),
+      configSize: recorded.cfg_size,
+      ...(probe === undefined
+        ? {}
+        : { writeMask: unhex(probe.wmask), write1ToClear: unhex(probe.w1c_seen) }),
+      bars: resources.slice(0, BARS).map((resource, i) => describeBar(resource, blocks[i])),
+      rom: contents ?? resources[ROM]?.length ?? 0,
+      resets,
+    },
+    facts: {
+      resources,
+      resetMethods: (recorded.reset_method ?? '').split(' ').filter((name) => name !== ''),
+      irq: Number(recorded.irq ?? 0),
+      ids: idsOf(recorded),
+      powerState: Math.max(0, POWER_STATES.indexOf(recorded.power_state ?? 'D0')),
+      ...(probe === undefined ? {} : { intxMaskable: probe.intx_mask_supported }),
+    },
+    blocks,
+    learnRom: ({ offset, hex }) => {
+      // What a read of the ROM shows beyond the recorded part is known from then on.
+      const from = Math.max(offset, ROM_RECORDED);
+      contents?.set(unhex(hex).subarray(from - offset, contents.length - offset), from);
+    },
+  };
+}
+
+function idsOf(recorded: RecordedFunction): NonNullable<PciDeviceFacts['ids']> {
+  return {
+    vendor: Number(recorded.vendor),
+    device: Number(recorded.device),
+    subsystemVendor: Number(recorded.subsystem_vendor ?? 0),
+    subsystemDevice: Number(recorded.subsystem_device ?? 0),
+    class: Number(recorded.class),
+  };
+}
+
+function describeBar(
+  resource: PciResource,
+  block: LearnedBlock | undefined,
+): BarDescription | undefined {
+  if (block === undefined) return undefined;
+  return {
+    size: resource.length,
+    kind: resource.isIo ? 'io' : 'memory',
+    is64Bit: resource.is64Bit,
+    prefetchable: resource.isPrefetchable,
+    block,
+  };
+}
+
+function romContents(rom: RecordedRom | null | undefined): Uint8Array | undefined {
+  if (rom === null || rom === undefined || rom.len === 0) return undefined;
+  const contents = new Uint8Array(rom.len);
+  contents.set(unhex(rom.hex));
+  return contents;
+}
+
+/** What the probe saw after resets of which the kernel neither saved nor restored anything. */
+function resetImages(probe: HwProbe): NonNullable<FunctionDescription['resets']> {
+  const flr = probe.after_raw_flr ?? probe.after_raw_af;
+  const image = (text: string | undefined) => text && unhex(text);
+  return {
+    ...(flr === undefined ? {} : { flr: image(flr) as Uint8Array }),
+    ...(probe.after_raw_d3_d0 === undefined
+      ? {}
+      : { soft: image(probe.after_raw_d3_d0) as Uint8Array }),
+  };
+}
+
+const HEADER_TYPE = 0x0e;
+const SECONDARY_BUS = 0x19;
+const CLASS_BRIDGE = 0x0604;
+const EXPRESS = 0x40;
+const EXPRESS_ROOT_PORT = 0x42;
+
+/** Where a bridge leads, seen from the paths of the functions that were recorded: by its address. */
+export function busesBehind(devices: readonly RecordedDevice[]): ReadonlyMap<string, number> {
+  const behind = new Map<string, number>();
+  for (const { path = '' } of devices) {
+    const addresses = path.split('/').map((part) => PciAddress.tryParse(part));
+    for (const [i, bridge] of addresses.entries()) {
+      const below = addresses[i + 1];
+      if (bridge !== undefined && below !== undefined) behind.set(bridge.toString(), below.bus);
+    }
+  }
+  return behind;
+}
+
+/** A function of which only ids and class were recorded: enough to be found on its bus. */
+export function planNeighbour(
+  recorded: RecordedFunction,
+  behind: ReadonlyMap<string, number>,
+): FunctionPlan {
+  const config = new Uint8Array(256);
+  const view = new DataView(config.buffer);
+  const ids = idsOf(recorded);
+  view.setUint16(0x00, ids.vendor!, true);
+  view.setUint16(0x02, ids.device!, true);
+  view.setUint32(0x08, (ids.class! << 8) | Number(recorded.revision ?? 0), true);
+  const secondary = behind.get(recorded.bdf);
+  if (ids.class! >>> 8 === CLASS_BRIDGE && secondary !== undefined) {
+    config[HEADER_TYPE] = 1;
+    config[SECONDARY_BUS] = secondary;
+    config[SECONDARY_BUS + 1] = secondary;
+    // Ports of PCI Express are the only bridges that a machine has several of; its links work.
+    config[0x06] = 0x10;
+    config[0x34] = EXPRESS;
+    config.set([0x10, 0x00, EXPRESS_ROOT_PORT, 0x00], EXPRESS);
+  }
+  return { description: { config }, facts: { ids, resetMethods: [] }, blocks: [], learnRom() {} };
+}

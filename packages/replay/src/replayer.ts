@@ -1,0 +1,143 @@
+import type { Difference, Mismatch } from './difference.js';
+import { explain } from './explanations.js';
+import { HardwareWatch } from './hardware-watch.js';
+import { operationClass } from './operation-class.js';
+import { compareOutcome } from './outcome.js';
+import { Player } from './player.js';
+import { RecordedMachine } from './recorded-machine.js';
+import type { Tally } from './tally.js';
+import type { HwSnapOp, Trace, TraceOp, WaitSuspendOp } from './trace.js';
+
+const CONFIG_REGION = 7;
+const ROM_REGION = 6;
+const DEVICES = 8;
+const UNSAMPLED_IOCTLS = new Set([
+  'GET_API_VERSION',
+  'CHECK_EXTENSION',
+  'IOMMU_GET_INFO',
+  'IOMMU_MAP_DMA',
+  'IOMMU_UNMAP_DMA',
+  'IOMMU_DIRTY_PAGES',
+  'GET_IRQ_INFO',
+]);
+
+/** Keys of the effects on each device. */
+const HW_KEYS = Array.from({ length: DEVICES }, (_, i) => `hw${i === 0 ? '' : i}` as const);
+const PS_KEYS = Array.from({ length: DEVICES }, (_, i) => `ps${i === 0 ? '' : i}` as const);
+
+/** Plays a trace on the machine that it describes, operation by operation, and compares every outcome. */
+export class Replayer {
+  readonly machine: RecordedMachine;
+  readonly #player: Player;
+  readonly #watches: readonly HardwareWatch[];
+  #section = '';
+
+  constructor(
+    private readonly trace: Trace,
+    private readonly tally: Tally,
+  ) {
+    this.machine = new RecordedMachine(trace);
+    this.#player = new Player(this.machine);
+    this.#watches = this.machine.devices.map(
+      ({ pdev, recorded }, i) =>
+        new HardwareWatch(pdev, i, recorded.power_state ?? 'D0', HW_KEYS[i]!, PS_KEYS[i]!),
+    );
+  }
+
+  /** Plays everything. */
+  run(): void {
+    for (const op of this.trace.operations) this.step(op);
+  }
+
+  /** Plays one operation. */
+  step(op: TraceOp): void {
+    const kind = operationClass(op);
+    if (kind === undefined) {
+      if (op.op === 'section') this.#section = op.name;
+      return;
+    }
+    const mismatches = this.#outcome(op);
+    if (mismatches.length === 0) {
+      this.tally.matched(kind);
+      return;
+    }
+    const difference: Difference = {
+      path: this.trace.path,
+      section: this.#section,
+      op,
+      mismatches,
+    };
+    const explanation = explain(difference, this.machine);
+    this.tally.differed(
+      kind,
+      explanation === undefined ? difference : { ...difference, explanation },
+    );
+  }
+
+  #outcome(op: TraceOp): Mismatch[] {
+    const mismatches: Mismatch[] = [];
+    this.machine.platform.op = op;
+    try {
+      compareOutcome(op, this.#player.play(op), mismatches);
+    } catch (error) {
+      mismatches.push({
+        aspect: 'thrown',
+        recorded: 'an answer',
+        model: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+    }
+    this.machine.settle();
+    for (const watch of this.#watches) watch.follow(op);
+    this.#compareEvents(op, mismatches);
+    if (op.op === 'hwsnap') this.#snapshot(op, mismatches);
+    else if (op.op === 'wait_suspend') this.#compareSleep(op, mismatches);
+    if (isSampled(op)) for (const watch of this.#watches) watch.compare(mismatches);
+    else for (const watch of this.#watches) if (watch.sampledIn(op)) watch.compare(mismatches);
+    return mismatches;
+  }
+
+  #compareEvents(op: TraceOp, into: Mismatch[]): void {
+    const events = this.#player.user.takeEvents();
+    if (events === undefined && op.ev === undefined) return;
+    const recorded = describeEvents(op.ev);
+    const model = describeEvents(events);
+    if (recorded !== model) into.push({ aspect: 'ev', recorded, model });
+  }
+
+  /** A look at everything: what the host allocates is taken from it, the rest is compared. */
+  #snapshot(op: HwSnapOp, into: Mismatch[]): void {
+    const { pdev } = this.machine.devices[op.dev]!;
+    pdev.irq = Number(op.irq);
+    this.#watches[op.dev]!.snapshot(op);
+    this.#compareSleep(op, into);
+  }
+
+  #compareSleep({ dev, rpm }: HwSnapOp | WaitSuspendOp, into: Mismatch[]): void {
+    if (rpm === '') return;
+    const { runtimePm } = this.machine.devices[dev]!.pdev;
+    const model = runtimePm.suspended ? 'suspended' : 'active';
+    if (rpm !== model) into.push({ aspect: 'rpm', recorded: rpm, model });
+  }
+}
+
+/** Whether the recorder looked at the hardware after an operation. */
+function isSampled(op: TraceOp): boolean {
+  switch (op.op) {
+    case 'pread':
+      return op.r !== CONFIG_REGION && op.r !== ROM_REGION;
+    case 'mmap':
+      return op.touch !== undefined;
+    case 'ioctl':
+      return !UNSAMPLED_IOCTLS.has(op.cmd);
+    default:
+      return true;
+  }
+}
+
+function describeEvents(events: Readonly<Record<string, number>> | undefined): string {
+  if (events === undefined) return '-';
+  return Object.entries(events)
+    .map(([name, count]) => `${name}:${count}`)
+    .sort()
+    .join(' ');
+}

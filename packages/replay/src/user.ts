@@ -1,0 +1,116 @@
+import { EventFd, Process, type VfioFile } from '@vfiokit/uapi';
+import type { TraceMeta } from './trace.js';
+
+/** Where the recorder's dirty bitmaps are put: somewhere that the trace does not use. */
+const BITMAP_ADDRESS = 0x40000000000;
+const BITMAP_SIZE = 32 << 10;
+/** What an ioctl's argument is followed by: zeroes, as many as the recorder had. */
+const ARGUMENT_SIZE = 64 << 10;
+
+/** /dev/null: an open file of the wrong kind. */
+class OtherFile implements VfioFile {
+  readonly kind = 'other';
+  close(): void {}
+}
+
+/** The recorded process: its descriptors with their fixed numbers, its memory, its eventfds. */
+export class RecordedUser {
+  readonly process = new Process();
+  readonly #eventFds: readonly EventFd[];
+  #signalled: number[] = [];
+  readonly #arena: Uint8Array;
+  readonly #arenaAddress: number;
+  readonly #bitmap = new Uint8Array(BITMAP_SIZE);
+  #bitmapUsed = false;
+  readonly #argument = new Uint8Array(ARGUMENT_SIZE);
+  readonly #argumentText = Buffer.from(this.#argument.buffer);
+  #argumentUsed = 0;
+
+  constructor({ fds, mem }: TraceMeta) {
+    const { process } = this;
+    process.fds.set(fds.null, new OtherFile());
+    this.#eventFds = Array.from(
+      { length: fds.neventfd },
+      (_, i) => new EventFd(() => this.#signalled.push(i)),
+    );
+    for (const [i, eventfd] of this.#eventFds.entries()) process.fds.set(fds.eventfd + i, eventfd);
+    this.#arenaAddress = Number(mem.arena);
+    this.#arena = new Uint8Array(Number(mem.arena_size));
+    process.memory.map({
+      address: this.#arenaAddress,
+      size: this.#arena.length,
+      writable: true,
+      bytes: this.#arena,
+    });
+    process.memory.map({
+      address: Number(mem.readonly),
+      size: Number(mem.readonly_size),
+      writable: false,
+    });
+    process.memory.map({
+      address: BITMAP_ADDRESS,
+      size: BITMAP_SIZE,
+      writable: true,
+      bytes: this.#bitmap,
+    });
+  }
+
+  eventFd(index: number): EventFd | undefined {
+    return this.#eventFds[index];
+  }
+
+  /** Reads every eventfd that has something to read, as poll(2) and read(2) would. */
+  takeEvents(): Record<string, number> | undefined {
+    if (this.#signalled.length === 0) return undefined;
+    let events: Record<string, number> | undefined;
+    for (const index of new Set(this.#signalled.sort((a, b) => a - b))) {
+      const count = this.#eventFds[index]!.take();
+      if (count === 0) continue;
+      events ??= {};
+      events[`e${index}`] = count;
+    }
+    this.#signalled.length = 0;
+    return events;
+  }
+
+  /** The argument of an ioctl: the recorded bytes and zeroes behind them. Valid until the next call. */
+  argument(hex: string): Uint8Array {
+    this.#argument.fill(0, 0, this.#argumentUsed);
+    // An ioctl may write more than it was given.
+    this.#argumentUsed = Math.max(4096, hex.length / 2);
+    this.#argumentText.write(hex, 'hex');
+    return this.#argument;
+  }
+
+  /** The first bytes of the argument in hex. */
+  argumentHex(length: number): string {
+    return this.#argumentText.toString('hex', 0, length);
+  }
+
+  /** An empty dirty bitmap's address; what it is filled with is read by {@link takeBitmap}. */
+  bitmap(): number {
+    if (this.#bitmapUsed) this.#bitmap.fill(0);
+    this.#bitmapUsed = true;
+    return BITMAP_ADDRESS;
+  }
+
+  /** The bitmap in hex without the zeroes at its end. */
+  takeBitmap(): string {
+    return trimmedHex(this.#bitmap);
+  }
+
+  /** Memory that devices can reach. */
+  arena(address: number, length: number): Uint8Array | undefined {
+    const at = address - this.#arenaAddress;
+    return at < 0 || at + length > this.#arena.length
+      ? undefined
+      : this.#arena.subarray(at, at + length);
+  }
+}
+
+/** Hex without the zero bytes at the end. */
+export function trimmedHex(bytes: Uint8Array): string {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('hex');
+}
