@@ -19,8 +19,12 @@ import { MALFORMED, matchName, type VfToken, validateToken } from './vf-token.js
 export interface CoreDeviceOptions {
   readonly pdev: PciDevice;
   readonly iommuGroup: IommuGroup | undefined;
-  /** The driver's name (vfio_device_ops.name). */
+  /** The driver's name. */
   readonly driver: string;
+  /** The name of its table of operations (vfio_device_ops.name), which VFs of it are stamped with. */
+  readonly opsName: string;
+  /** By how many bits region indexes are shifted in positions of the device's file. */
+  readonly offsetShift: number | undefined;
   /** The module's parameters as they are now; those that are latched are copied. */
   readonly parameters: ModuleParameters;
   readonly kernel: KernelConfig;
@@ -48,6 +52,8 @@ export class VfioPciCoreDevice implements GroupDevice {
   readonly pdev: PciDevice;
   readonly iommuGroup: IommuGroup | undefined;
   readonly driver: string;
+  readonly opsName: string;
+  readonly offsetShift: number | undefined;
   readonly parameters: ModuleParameters;
   readonly kernel: KernelConfig;
   readonly quirks: Quirks;
@@ -83,6 +89,8 @@ export class VfioPciCoreDevice implements GroupDevice {
     this.name = pdev.name;
     this.iommuGroup = options.iommuGroup;
     this.driver = options.driver;
+    this.opsName = options.opsName;
+    this.offsetShift = options.offsetShift;
     // nointxmask and disable_idle_d3 are latched now, the others are asked for when they matter.
     this.parameters = Object.assign(Object.create(parameters) as ModuleParameters, {
       nointxmask: parameters.nointxmask,
@@ -167,7 +175,8 @@ export class VfioPciCoreDevice implements GroupDevice {
     const refused = door.bind(this);
     if (refused < 0) throw failure(refused, `${this.name}: its IOMMU side is not set up`);
     try {
-      const opened = new OpenDevice(this, this.#extensions(), deviceIoctl);
+      const opened = new OpenDevice(this, door, this.#extensions(), deviceIoctl);
+      this.migration?.open();
       if (this.pfToken !== undefined) this.pfToken.users += 1;
       return opened;
     } catch (error) {

@@ -16,7 +16,8 @@ import type { VfioPciCoreDevice } from './core-device.js';
 import { hotReset, hotResetInfo } from './hot-reset.js';
 import type { LowPower } from './low-power.js';
 import type { OpenDevice } from './open-device.js';
-import { offsetOf, type Region, regionOf, type UserBuffer } from './regions/region.js';
+import type { Positions } from './regions/positions.js';
+import type { Region, UserBuffer } from './regions/region.js';
 
 const CONFIG_REGION = 7;
 const BARS = 6;
@@ -34,6 +35,7 @@ export class DeviceFile implements VfioDevice {
   readonly #config: Region;
   readonly #bars: readonly Region[];
   readonly #lowPower: LowPower;
+  readonly #positions: Positions;
   #closed = false;
 
   constructor(
@@ -47,6 +49,7 @@ export class DeviceFile implements VfioDevice {
     this.#config = open.regions[CONFIG_REGION]!;
     this.#bars = open.regions.slice(0, BARS);
     this.#lowPower = open.lowPower;
+    this.#positions = open.positions;
   }
 
   read(region: number, offset: number, size: AccessSize): number {
@@ -72,9 +75,9 @@ export class DeviceFile implements VfioDevice {
   /** vfio_pci_core.c: vfio_pci_core_mmap. A sleeping device stays asleep. */
   mmap({ position, length, shared }: MmapRequest): DeviceMapping | number {
     if (this.#closed) return -EBADF;
-    const region = this.#regions[regionOf(position)];
+    const region = this.#regions[this.#positions.regionOf(position)];
     if (region === undefined || !shared) return -EINVAL;
-    return region.mmap?.(offsetOf(position), length) ?? -EINVAL;
+    return region.mmap?.(this.#positions.offsetOf(position), length) ?? -EINVAL;
   }
 
   ioctl(command: number, argument: IoctlArgument, caller: Process): number {
@@ -114,9 +117,9 @@ export class DeviceFile implements VfioDevice {
   #transfer(buffer: UserBuffer, position: number, isWrite: boolean): number {
     if (this.#closed) return -EBADF;
     if (buffer.length === 0) return 0;
-    const region = this.#regions[regionOf(position)];
+    const region = this.#regions[this.#positions.regionOf(position)];
     if (region === undefined) return -EINVAL;
-    const offset = offsetOf(position);
+    const offset = this.#positions.offsetOf(position);
     return this.#awake(() =>
       isWrite ? region.pwrite(buffer, offset) : region.pread(buffer, offset),
     );

@@ -27,7 +27,6 @@ import type { IoctlHandler } from './extension.js';
 import { deviceFeature } from './features/device-feature.js';
 import { DEVICE_FEATURES } from './features/features.js';
 import type { OpenDevice } from './open-device.js';
-import { REGION_SPAN } from './regions/region.js';
 import { resetFunction } from './reset.js';
 
 const INFO_SIZE = 24;
@@ -130,7 +129,7 @@ function getRegionInfo(device: OpenDevice, argument: IoctlArgument): number {
   // Without capabilities the caller's own value comes back (quirk W29).
   if (!device.core.quirks.zeroCapOffset) answer.setUint32(12, head.getUint32(12, true), true);
   answer.setBigUint64(16, BigInt(info.size), true);
-  answer.setBigUint64(24, BigInt(index) * BigInt(REGION_SPAN), true);
+  answer.setBigUint64(24, BigInt(index) << BigInt(device.positions.shift), true);
   return answerInfo(argument, answer, {
     argsz,
     flags: capabilities.length > 0 ? info.flags | VFIO_REGION_INFO_FLAG_CAPS : info.flags,

@@ -1,4 +1,4 @@
-import type { ConfigAccess, PciDevice } from '@vfiokit/pci';
+import type { ConfigAccess, PciDevice, RegisterBlock } from '@vfiokit/pci';
 import {
   type DeviceMapping,
   type InfoCapability,
@@ -7,6 +7,7 @@ import {
   type Process,
   VfioError,
 } from '@vfiokit/uapi';
+import type { DependencyContainer } from 'tsyringe';
 import type { ConfigRegister } from './config/virtual-config.js';
 import type { Region } from './regions/region.js';
 
@@ -20,10 +21,54 @@ export interface OpeningDevice {
   readonly name: string;
   /** The hardware's configuration space. */
   readonly config: ConfigAccess;
-  /** The virtual copy, which an extension may prepare before anybody reads it. */
+  /** The virtual copy, which an extension may prepare before anybody reads it. Not there yet for `configRegisters`. */
   readonly vconfig: Uint8Array;
-  /** Runs at the last close, in reverse order of registration, also when the open fails later on. */
+  /** The virtual machine that user space has tied to the device. */
+  readonly kvm: object | undefined;
+  /** Runs first at the last close, in reverse order of registration; also when the open fails later on. */
   defer(undo: () => void): void;
+  /** The core's own region, 0 to 8, below every override. Not there yet for `configRegisters`. */
+  fixedRegion(index: number): Region;
+  /**
+   * What lies behind a BAR, past the user's memory enable (vfio_pci_core_setup_barmap).
+   *
+   * @throws VfioError ENODEV without such a BAR, EBUSY where somebody else holds it.
+   */
+  mapBar(bar: number): RegisterBlock;
+  /** A mapping whose pages go together with those of the BARs, as a region's `mmap` returns it. */
+  mapMemory(memory: MappedMemory): DeviceMapping;
+}
+
+/** Memory for a user to map. */
+export interface MappedMemory {
+  readonly block: RegisterBlock;
+  /** Where in the block, in bytes. */
+  readonly offset: number;
+  readonly length: number;
+  /** Whether a fault may bring pages in; as for a BAR if absent: memory is enabled and the device not in low power. */
+  readonly accessible?: () => boolean;
+}
+
+/**
+ * What a driver does when its device opens, beside adding and overriding (a variant's own open_device).
+ * Token: `OPEN_HOOKS`. Contract suite: `describeOpenHook`.
+ */
+export interface OpenHook {
+  /**
+   * The function is enabled, its configuration space laid out, its BARs are there; no region was added yet.
+   *
+   * @throws VfioError to fail the open; what was deferred is undone.
+   */
+  open(device: OpeningDevice): void;
+}
+
+/**
+ * What plain vfio-pci brings to particular functions, such as the regions of a graphics device; derived drivers don't
+ * get it. Token: `VFIO_PCI_EXTENSIONS`, on the host's container.
+ */
+export interface DeviceExtension {
+  /** Looks at a function that plain vfio-pci is being bound to, and puts what it brings into the device's container. */
+  probe(pdev: PciDevice, container: DependencyContainer): void;
 }
 
 // --- 1. Device regions -----------------------------------------------------------------------------------------------
@@ -50,7 +95,7 @@ export interface RegionOps {
   mmap?(offset: number, length: number): DeviceMapping | number;
   /** Capabilities that GET_REGION_INFO shows behind the type capability. */
   capabilities?(): readonly InfoCapability[];
-  /** The last close. */
+  /** The last close, in order of registration. */
   release?(): void;
 }
 
@@ -112,14 +157,19 @@ export interface PrecopyInfo {
 
 /** A device's state in transit. The core makes the file around it: when it ends, what `ENOMSG` means, what a reset does. */
 export interface MigrationStream {
-  /** Saving: fills the buffer from the front; the number of bytes, 0 if there is nothing now, `-EAGAIN`, or another errno. */
+  /**
+   * Saving: fills the buffer from the front; the number of bytes, 0 if there is nothing (which the file turns into
+   * `-ENOMSG` while the device runs on), `-EAGAIN`, or another negated errno.
+   */
   read?(into: Uint8Array): number;
   /** Resuming: takes bytes; how many, or a negated errno. */
   write?(from: Uint8Array): number;
-  /** Whether a read or write would not be answered with `-EAGAIN`; true if absent. */
+  /** Whether a read would not be answered with `-EAGAIN` or `-ENOMSG`, or a write with `-EAGAIN`; true if absent. */
   ready?(): boolean;
-  /** Saving while running: what a user may expect to read. */
-  precopyInfo?(): PrecopyInfo;
+  /** Saving while running: what a user may expect to read, or a negated errno. */
+  precopyInfo?(): PrecopyInfo | number;
+  /** A read that finds nothing answers 0 while the device runs on, against the interface's rule, as some drivers do. */
+  readonly quietEnd?: boolean;
   /** The transfer ended, whether complete or not. */
   end?(): void;
 }
@@ -184,10 +234,14 @@ export interface DmaBufProvider {
  * Token: `PLATFORM_HOOKS`, on the host's container. Contract suite: `describePlatformHook`.
  */
 export interface PlatformHook {
-  /** The function was enabled, its configuration space not yet read; 0, or a negated errno that fails the open. */
-  open?(pdev: PciDevice): number;
+  /**
+   * The function was enabled, its configuration space not yet read; 0, or a negated errno that fails the open.
+   *
+   * @param kvm the virtual machine that user space has tied to the device.
+   */
+  open?(pdev: PciDevice, kvm: object | undefined): number;
   /** The device is being closed. */
-  close?(pdev: PciDevice): void;
+  close?(pdev: PciDevice, kvm: object | undefined): void;
   /** Capabilities for VFIO_DEVICE_GET_INFO; a negated errno fails the call, except -ENODEV, which stands for none. */
   infoCapabilities?(pdev: PciDevice): readonly InfoCapability[] | number;
 }

@@ -11,7 +11,7 @@ import {
 import { resolveEventFd } from './interrupts/eventfd-slot.js';
 import { Irqfd } from './interrupts/irqfd.js';
 import type { BarRegion, MsixTable } from './regions/bar-region.js';
-import { offsetOf, regionOf } from './regions/region.js';
+import type { Positions } from './regions/positions.js';
 
 /** The structure without what was reserved behind its descriptor. */
 const MINIMUM = 28;
@@ -35,6 +35,7 @@ export class IoEventFds {
     private readonly bars: readonly BarRegion[],
     private readonly errorOf: (bar: number) => number,
     private readonly msixTable: MsixTable | undefined,
+    private readonly positions: Positions,
   ) {}
 
   get size(): number {
@@ -50,8 +51,8 @@ export class IoEventFds {
     if ((flags & ~SIZE_MASK) !== 0) return -EINVAL;
     if (size === 0 || (size & (size - 1)) !== 0 || fd < -1) return -EINVAL;
     const position = Number(request.offset);
-    const bar = regionOf(position);
-    const offset = offsetOf(position);
+    const bar = this.positions.regionOf(position);
+    const offset = this.positions.offsetOf(position);
     const region = this.bars[bar];
     if (region === undefined || offset + size > region.resource.length) return -EINVAL;
     if (this.#touchesTable(bar, offset, size) || size === 8) return -EINVAL;

@@ -1,3 +1,4 @@
+import type { DeviceDoor } from '@vfiokit/iommu';
 import type { PciDevice } from '@vfiokit/pci';
 import { ENODEV } from '@vfiokit/uapi';
 import { createConfig, type DeviceConfig } from './config/create-config.js';
@@ -16,6 +17,7 @@ import type {
   DeviceRegionProvider,
   DmaBufProvider,
   IoctlHandler,
+  OpenHook,
   OpeningDevice,
 } from './extension.js';
 import { failure } from './failure.js';
@@ -27,21 +29,23 @@ import { BarRegion, type MsixTable } from './regions/bar-region.js';
 import { ConfigRegion } from './regions/config-region.js';
 import { Mappings } from './regions/mappings.js';
 import { MemoryGate } from './regions/memory-gate.js';
+import { Positions } from './regions/positions.js';
 import type { Region } from './regions/region.js';
 import { RomRegion } from './regions/rom-region.js';
 import { VgaRegion } from './regions/vga-region.js';
+import { UndoStack } from './undo-stack.js';
 
 const COMMAND = 0x04;
 const COMMAND_MEMORY = 0x0002;
 const PCI_CAP_ID_MSIX = 0x11;
 const CLASS_VGA = 0x0300;
 const BARS = [0, 1, 2, 3, 4, 5] as const;
-const FIRST_ADDED_REGION = 9;
 const IRQ_NOT_CONNECTED = 0x80000000;
 const D0 = 0;
 
 /** What a device's container holds for an open. */
 export interface Extensions {
+  readonly openHooks: readonly OpenHook[];
   readonly regions: readonly DeviceRegionProvider[];
   readonly overrides: readonly DeviceOverride[];
   readonly dmaBuf: DmaBufProvider | undefined;
@@ -68,25 +72,37 @@ export class OpenDevice implements ConfigEffects {
   /** By index: six BARs, ROM, configuration, VGA, then what drivers added. */
   readonly regions: readonly Region[];
   readonly ioctl: IoctlHandler;
+  /** How its file is divided into regions. */
+  readonly positions: Positions;
+  /** The virtual machine that user space has tied to it. */
+  readonly kvm: object | undefined;
   readonly #enabled: EnabledFunction;
-  readonly #undos: (() => void)[] = [];
+  readonly #fixed: readonly Region[];
+  readonly #added: AddedRegion[] = [];
+  /** What extensions deferred. */
+  readonly #deferred = new UndoStack();
+  /** What the open itself has to take back. */
+  readonly #undos = new UndoStack();
 
   /**
+   * @param door through which the first open came.
    * @param ioctl makes the core's own handler, in front of which overrides stand.
    * @throws VfioError with the errno that the open fails with; the function is as it was then.
    */
   constructor(
     readonly core: VfioPciCoreDevice,
+    door: DeviceDoor,
     extensions: Extensions,
     ioctl: (device: OpenDevice) => IoctlHandler,
   ) {
     this.pdev = core.pdev;
+    this.positions = new Positions(core.offsetShift);
+    this.kvm = door.kvm;
     this.#enabled = enableFunction(core);
     try {
       this.#openPlatform();
-      const { opening, seal } = this.#opening();
+      const opening = this.#opening();
       this.config = this.#readConfig(extensions.overrides, opening);
-      seal(this.config.vconfig);
       this.gate = new MemoryGate(this.pdev, this.config.vconfig);
       this.lowPower = this.#createLowPower();
       const accessible = () => this.gate.open && !this.lowPower.engaged;
@@ -95,15 +111,20 @@ export class OpenDevice implements ConfigEffects {
       const table = this.#msixTable();
       this.barErrors = BARS.map((bar) => this.#reserveBar(bar));
       const bars = BARS.map((bar) => this.#createBar(bar, table));
-      this.ioEventFds = new IoEventFds(bars, (bar) => this.barErrors[bar]!, table);
+      this.ioEventFds = new IoEventFds(bars, (bar) => this.barErrors[bar]!, table, this.positions);
       this.dmaBufProvider = extensions.dmaBuf;
-      this.regions = this.#layRegions(bars, extensions, opening);
+      this.#fixed = this.#fixedRegions(bars);
+      for (const hook of extensions.openHooks) hook.open(opening);
+      this.#addRegions(extensions.regions, opening);
+      this.regions = this.#overrideRegions(extensions.overrides, opening);
       this.ioctl = extensions.overrides.reduce(
         (next, override) => override.ioctl?.(next, opening) ?? next,
         ioctl(this),
       );
     } catch (error) {
-      this.#unwind();
+      this.#deferred.unwind();
+      this.#releaseRegions();
+      this.#undos.unwind();
       abandonFunction(core);
       throw error;
     }
@@ -114,8 +135,12 @@ export class OpenDevice implements ConfigEffects {
     return this.#enabled.resetWorks;
   }
 
-  /** The last close (vfio_pci_core.c: vfio_pci_core_close_device, vfio_pci_core_disable). */
+  /**
+   * The last close: what extensions deferred comes first, as a variant's close_device runs before the core's
+   * (vfio_pci_core.c: vfio_pci_core_close_device, vfio_pci_core_disable).
+   */
   close(): void {
+    this.#deferred.unwind();
     this.dmaBufs.abandon();
     this.lowPower.exit();
     this.core.power.set(D0);
@@ -123,7 +148,8 @@ export class OpenDevice implements ConfigEffects {
     this.interrupts.disable();
     this.ioEventFds.removeAll();
     this.mappings.zap();
-    this.#unwind();
+    this.#releaseRegions();
+    this.#undos.unwind();
     disableFunction(this.core, this.#enabled);
   }
 
@@ -181,32 +207,35 @@ export class OpenDevice implements ConfigEffects {
   // --- the parts, in the order in which an open makes them ---
 
   #openPlatform(): void {
+    const { pdev, kvm } = this;
     for (const hook of this.core.platformHooks) {
-      const error = hook.open?.(this.pdev) ?? 0;
-      if (error < 0) throw failure(error, `${this.pdev.name}: the platform refused to open it`);
-      this.#undos.push(() => hook.close?.(this.pdev));
+      const error = hook.open?.(pdev, kvm) ?? 0;
+      if (error < 0) throw failure(error, `${pdev.name}: the platform refused to open it`);
+      this.#undos.push(() => hook.close?.(pdev, kvm));
     }
   }
 
-  /** What extensions are handed; the virtual configuration space is put in once it is there. */
-  #opening(): { opening: OpeningDevice; seal: (vconfig: Uint8Array) => void } {
-    const { pdev } = this;
-    let space: Uint8Array | undefined;
-    const opening: OpeningDevice = {
+  /** What extensions are handed. */
+  #opening(): OpeningDevice {
+    const { pdev, kvm } = this;
+    const self = this;
+    return {
       pdev,
       name: pdev.name,
       config: pdev.config,
+      kvm,
       get vconfig() {
-        if (space === undefined) throw new TypeError('the configuration space is not laid out yet');
-        return space;
+        return self.config.vconfig;
       },
-      defer: (undo) => this.#undos.push(undo),
-    };
-    return {
-      opening,
-      seal: (vconfig) => {
-        space = vconfig;
+      defer: (undo) => this.#deferred.push(undo),
+      fixedRegion: (index) => this.#fixed[index]!,
+      mapBar: (bar) => {
+        const error = this.barErrors[bar] ?? -ENODEV;
+        if (error < 0) throw failure(error, `${pdev.name}: its BAR ${bar} can't be mapped`);
+        return pdev.barMemory(bar);
       },
+      mapMemory: ({ block, offset, length, accessible }) =>
+        this.mappings.map(block, offset, length, accessible),
     };
   }
 
@@ -317,25 +346,28 @@ export class OpenDevice implements ConfigEffects {
     return true;
   }
 
-  #layRegions(
-    bars: readonly BarRegion[],
-    { regions, overrides }: Extensions,
-    opening: OpeningDevice,
-  ): Region[] {
+  #fixedRegions(bars: readonly BarRegion[]): Region[] {
     const { pdev, core } = this;
     const hasVga =
       core.kernel.vga && !core.parameters.disable_vga && pdev.class >>> 8 === CLASS_VGA;
-    const fixed: Region[] = [
+    return [
       ...bars,
       new RomRegion(pdev, this.gate),
       new ConfigRegion(this.config.space),
       new VgaRegion(pdev, hasVga),
     ];
-    const added = regions
-      .flatMap((provider) => [...provider.regions(opening)])
-      .map((region, i) => new AddedRegion(FIRST_ADDED_REGION + i, region));
-    for (const region of added) this.#undos.push(() => region.release());
-    return [...fixed, ...added].map((region, index) =>
+  }
+
+  #addRegions(providers: readonly DeviceRegionProvider[], opening: OpeningDevice): void {
+    for (const provider of providers)
+      for (const region of provider.regions(opening))
+        this.#added.push(
+          new AddedRegion(this.#fixed.length + this.#added.length, region, this.positions),
+        );
+  }
+
+  #overrideRegions(overrides: readonly DeviceOverride[], opening: OpeningDevice): Region[] {
+    return [...this.#fixed, ...this.#added].map((region, index) =>
       overrides.reduce<Region>(
         (next, override) => override.region?.(index, next, opening) ?? next,
         region,
@@ -343,7 +375,8 @@ export class OpenDevice implements ConfigEffects {
     );
   }
 
-  #unwind(): void {
-    for (let undo = this.#undos.pop(); undo !== undefined; undo = this.#undos.pop()) undo();
+  /** In order of registration. */
+  #releaseRegions(): void {
+    for (const region of this.#added.splice(0)) region.release();
   }
 }

@@ -1,4 +1,11 @@
-import { DevVfio, GENERIC_IOMMU, IommuGroups, registerIommu, VfioGroups } from '@vfiokit/iommu';
+import {
+  DevVfio,
+  GENERIC_IOMMU,
+  type GroupFile,
+  IommuGroups,
+  registerIommu,
+  VfioGroups,
+} from '@vfiokit/iommu';
 import type { PciDevice } from '@vfiokit/pci';
 import { Process, VFIO_TYPE1v2_IOMMU, type VfioDevice } from '@vfiokit/uapi';
 import { type DependencyContainer, container as root } from 'tsyringe';
@@ -17,6 +24,8 @@ export interface OpenFunctionOptions extends CoreOptions {
 /** A function that is bound and open. Disposing of it closes and unbinds it. */
 export interface OpenedFunction extends Disposable {
   readonly device: VfioDevice;
+  /** Through which more descriptors of it can be had. */
+  readonly group: GroupFile;
   /** The one who has it open. */
   readonly process: Process;
   /** Its host's container. */
@@ -49,6 +58,7 @@ export function openFunction(pdev: PciDevice, options: OpenFunctionOptions = {})
   const device = groupFile.getDevice(pdev.name, process);
   return {
     device,
+    group: groupFile,
     process,
     container,
     [Symbol.dispose]() {

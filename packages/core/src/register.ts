@@ -8,16 +8,26 @@ import {
   type ModuleParameters,
 } from './parameters.js';
 import { KERNEL_QUIRKS, type Quirks } from './quirks.js';
-import { HOST_CONTAINER, VFIO_PCI_DRIVERS, VFIO_PCI_SETTINGS } from './tokens.js';
+import { resolveAll } from './resolve.js';
+import {
+  HOST_CONTAINER,
+  VFIO_PCI_DRIVERS,
+  VFIO_PCI_EXTENSIONS,
+  VFIO_PCI_SETTINGS,
+} from './tokens.js';
 import { VfioPci } from './vfio-pci.js';
 import type { VfioPciDriver } from './vfio-pci-driver.js';
 
-/** Plain vfio-pci: takes any function that is not a bridge, and brings nothing of its own (vfio_pci.c). */
+/** Plain vfio-pci: takes any function that is not a bridge, and brings what `VFIO_PCI_EXTENSIONS` say (vfio_pci.c). */
 export const VFIO_PCI: VfioPciDriver = {
   name: 'vfio-pci',
   ids: [{}],
   denylist: true,
   sriov: true,
+  probe(pdev, container) {
+    for (const extension of resolveAll(container, VFIO_PCI_EXTENSIONS))
+      extension.probe(pdev, container);
+  },
 };
 
 export interface CoreOptions {

@@ -1,10 +1,12 @@
 import type { DependencyContainer, InjectionToken } from 'tsyringe';
 import type {
+  DeviceExtension,
   DeviceOverride,
   DeviceRegionProvider,
   DirtyLogOps,
   DmaBufProvider,
   MigrationOps,
+  OpenHook,
   PlatformHook,
   ResetHooks,
 } from './extension.js';
@@ -15,6 +17,8 @@ import type { VfioPciDriver } from './vfio-pci-driver.js';
 
 /** Drivers derived from the core, in order of registration. Several. */
 export const VFIO_PCI_DRIVERS: InjectionToken<VfioPciDriver> = Symbol('VFIO_PCI_DRIVERS');
+/** What plain vfio-pci brings to particular functions. Several. */
+export const VFIO_PCI_EXTENSIONS: InjectionToken<DeviceExtension> = Symbol('VFIO_PCI_EXTENSIONS');
 /** What the machine does for every device. Several. */
 export const PLATFORM_HOOKS: InjectionToken<PlatformHook> = Symbol('PLATFORM_HOOKS');
 /** Parameters of the module, how the modelled kernel was built, which of its warts are mended. */
@@ -24,6 +28,10 @@ export const HOST_CONTAINER: InjectionToken<DependencyContainer> = Symbol('HOST_
 
 // On a device's own container, where its driver's probe puts them.
 
+/** The name of the driver's table of operations (vfio_device_ops.name), where it is not the driver's own. */
+export const OPS_NAME: InjectionToken<string> = Symbol('OPS_NAME');
+/** What a driver does when its device opens. Several. */
+export const OPEN_HOOKS: InjectionToken<OpenHook> = Symbol('OPEN_HOOKS');
 /** Regions behind the fixed nine. Several. */
 export const DEVICE_REGIONS: InjectionToken<DeviceRegionProvider> = Symbol('DEVICE_REGIONS');
 /** Layers in front of the core. Several; a later one stands in front of an earlier one. */

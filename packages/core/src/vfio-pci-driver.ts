@@ -25,6 +25,8 @@ export interface VfioPciDriver {
   readonly denylist?: boolean;
   /** Lets VFs of its PFs be enabled through sysfs. */
   readonly sriov?: boolean;
+  /** By how many bits region indexes are shifted in positions of the device's file; 40 if absent. */
+  readonly offsetShift?: number;
   /** Device memory may be lent out as dma-buf; true if absent. */
   readonly dmaBuf?: boolean;
   /**

@@ -1,7 +1,7 @@
 import { type IommuGroup, IommuGroups, VfioGroups } from '@vfiokit/iommu';
 import type { PciDevice, RuntimePmCallbacks } from '@vfiokit/pci';
 import { EBUSY, EINVAL, ENOENT, ERANGE, VfioError } from '@vfiokit/uapi';
-import { type DependencyContainer, type InjectionToken, inject, injectable } from 'tsyringe';
+import { type DependencyContainer, inject, injectable } from 'tsyringe';
 import { VfioPciCoreDevice } from './core-device.js';
 import { isDenied } from './denylist.js';
 import { DeviceSets } from './device-set.js';
@@ -11,6 +11,7 @@ import { MigrationDevice } from './migration/migration-device.js';
 import type { Extensions } from './open-device.js';
 import type { KernelConfig, ModuleParameters } from './parameters.js';
 import type { Quirks } from './quirks.js';
+import { resolveAll, resolveOne } from './resolve.js';
 import {
   DEVICE_OVERRIDES,
   DEVICE_REGIONS,
@@ -18,6 +19,8 @@ import {
   DMABUF_PROVIDER,
   HOST_CONTAINER,
   MIGRATION,
+  OPEN_HOOKS,
+  OPS_NAME,
   PLATFORM_HOOKS,
   RESET_HOOKS,
   VFIO_PCI_DRIVERS,
@@ -69,7 +72,7 @@ export class VfioPci {
   }
 
   drivers(): readonly VfioPciDriver[] {
-    return all(this.host, VFIO_PCI_DRIVERS);
+    return resolveAll(this.host, VFIO_PCI_DRIVERS);
   }
 
   /** The bound device of a function. */
@@ -160,8 +163,8 @@ export class VfioPci {
         'EBUSY',
         `${pdev.name}: has VFs; write 0 to sriov_numvfs before it is bound`,
       );
-    const migration = one(container, MIGRATION);
-    const dirtyLog = one(container, DIRTY_LOG);
+    const migration = resolveOne(container, MIGRATION);
+    const dirtyLog = resolveOne(container, DIRTY_LOG);
     requireCallbacks(pdev, 'migration', migration, ['arc', 'dataSize']);
     requireCallbacks(pdev, 'dirty logging', dirtyLog, ['start', 'stop', 'readAndClear']);
 
@@ -171,7 +174,9 @@ export class VfioPci {
       pdev,
       iommuGroup,
       driver: driver.name,
-      platformHooks: all(this.host, PLATFORM_HOOKS),
+      opsName: resolveOne(container, OPS_NAME) ?? driver.name,
+      offsetShift: driver.offsetShift,
+      platformHooks: resolveAll(this.host, PLATFORM_HOOKS),
       migration: migration && new MigrationDevice(migration),
       dirtyLog,
       vfToken: pdev.isPhysfn ? new VfToken(this.settings.randomToken()) : undefined,
@@ -184,7 +189,7 @@ export class VfioPci {
     });
     pdev.driverData = device;
     device.deviceSet = this.#sets.join(device);
-    pdev.resetHooks = resetHooks(device, one(container, RESET_HOOKS));
+    pdev.resetHooks = resetHooks(device, resolveOne(container, RESET_HOOKS));
     device.power.set(D0);
     pdev.runtimePm.callbacks = runtimeCallbacks(device);
     if (!device.parameters.disable_idle_d3) pdev.runtimePm.put();
@@ -211,9 +216,10 @@ export class VfioPci {
   #extensions(driver: VfioPciDriver, pdev: PciDevice, container: DependencyContainer): Extensions {
     const standard = (driver.dmaBuf ?? true) ? new BarDmaBufProvider(pdev) : undefined;
     return {
-      regions: all(container, DEVICE_REGIONS),
-      overrides: all(container, DEVICE_OVERRIDES),
-      dmaBuf: one(container, DMABUF_PROVIDER) ?? standard,
+      openHooks: resolveAll(container, OPEN_HOOKS),
+      regions: resolveAll(container, DEVICE_REGIONS),
+      overrides: resolveAll(container, DEVICE_OVERRIDES),
+      dmaBuf: resolveOne(container, DMABUF_PROVIDER) ?? standard,
     };
   }
 
@@ -254,7 +260,7 @@ export class VfioPci {
       return error;
     }
     // A VF of ours must not fall to a host driver (vfio_pci_core.c: vfio_pci_bus_notifier).
-    for (const vf of pdev.virtualFunctions) this.settings.overrideDriver(vf, device.driver);
+    for (const vf of pdev.virtualFunctions) this.settings.overrideDriver(vf, device.opsName);
     return count;
   }
 }
@@ -288,15 +294,6 @@ function runtimeCallbacks(device: VfioPciCoreDevice): RuntimePmCallbacks {
       return 0;
     },
   };
-}
-
-/** Everything that is registered for a token, here or above; nothing is a normal answer. */
-function all<T>(container: DependencyContainer, token: InjectionToken<T>): readonly T[] {
-  return container.isRegistered(token, true) ? container.resolveAll(token) : [];
-}
-
-function one<T>(container: DependencyContainer, token: InjectionToken<T>): T | undefined {
-  return container.isRegistered(token, true) ? container.resolve(token) : undefined;
 }
 
 /** What TypeScript would say at compile time, for drivers written without it (vfio_main.c: __vfio_register_dev). */

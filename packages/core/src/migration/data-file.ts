@@ -42,7 +42,8 @@ export class MigrationDataFile implements MigrationFile {
     if (this.#ended) return -ENODEV;
     if (this.stream.read === undefined) return -EINVAL;
     const count = this.stream.read(into);
-    return count === 0 && into.length > 0 && this.#copiesWhileRunning() ? -ENOMSG : count;
+    const wait = count === 0 && into.length > 0 && this.#copiesWhileRunning();
+    return wait && !this.stream.quietEnd ? -ENOMSG : count;
   }
 
   /** The number of bytes taken; `-ENODEV` after the transfer; `-EINVAL` on the file of a saving device. */
@@ -62,11 +63,10 @@ export class MigrationDataFile implements MigrationFile {
   /** What poll(2) would say now. */
   poll(): { readable: boolean; writable: boolean } {
     if (this.#ended) return { readable: true, writable: true };
-    const info = this.#copiesWhileRunning() ? this.stream.precopyInfo?.() : undefined;
-    const empty = info !== undefined && info.initialBytes === 0n && info.dirtyBytes === 0n;
+    const ready = this.stream.ready?.() ?? true;
     return {
-      readable: this.stream.read !== undefined && (this.stream.ready?.() ?? true) && !empty,
-      writable: this.stream.write !== undefined && (this.stream.ready?.() ?? true),
+      readable: ready && this.stream.read !== undefined,
+      writable: ready && this.stream.write !== undefined,
     };
   }
 
@@ -77,7 +77,9 @@ export class MigrationDataFile implements MigrationFile {
     if (typeof asked === 'number') return asked;
     if (this.#ended) return -ENODEV;
     if (!this.#copiesWhileRunning() || this.stream.precopyInfo === undefined) return -EINVAL;
-    const { initialBytes, dirtyBytes, reinit } = this.stream.precopyInfo();
+    const info = this.stream.precopyInfo();
+    if (typeof info === 'number') return info;
+    const { initialBytes, dirtyBytes, reinit } = info;
     // A user that did not opt in gets its own flags back.
     const flags = this.owner.precopyInfoV2
       ? { flags: reinit ? VFIO_PRECOPY_INFO_REINIT : 0 }

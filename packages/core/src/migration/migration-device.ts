@@ -10,6 +10,9 @@ import { isSaving, nextState } from './next-state.js';
 export class MigrationDevice {
   #state: MigrationState = 'RUNNING';
   #file: MigrationDataFile | undefined;
+  /** A reset came while an arc was under way. */
+  #resetPending = false;
+  #moving = false;
   /** The user asked for the second version of precopy information; forgotten at the last close. */
   precopyInfoV2 = false;
 
@@ -26,6 +29,22 @@ export class MigrationDevice {
    *   reached, or in ERROR.
    */
   set(target: MigrationState): MigrationFile | undefined | number {
+    this.#moving = true;
+    try {
+      return this.#walk(target);
+    } finally {
+      this.#moving = false;
+      if (this.#resetPending) this.reset();
+    }
+  }
+
+  /** The first open finds the device running, whatever its last user left. */
+  open(): void {
+    this.#endTransfer();
+    this.#state = 'RUNNING';
+  }
+
+  #walk(target: MigrationState): MigrationFile | undefined | number {
     if (nextState(this.ops.support, this.#state, target) === undefined) return -EINVAL;
     let file: MigrationDataFile | undefined;
     while (this.#state !== target) {
@@ -33,6 +52,11 @@ export class MigrationDevice {
       if (next === undefined) return -EINVAL;
       try {
         file = this.#arc(next);
+        // Only the last arc may begin a transfer; the user would never learn of one before it.
+        if (file !== undefined && next !== target) {
+          this.#endTransfer();
+          return -EINVAL;
+        }
       } catch (error) {
         if (!(error instanceof VfioError)) throw error;
         if (error instanceof MigrationBroken) this.#fail();
@@ -42,8 +66,10 @@ export class MigrationDevice {
     return file;
   }
 
-  /** The device was reset: it runs, and open data files are dead. */
+  /** The device was reset: it runs, and open data files are dead. In the middle of an arc that waits for its end. */
   reset(): void {
+    this.#resetPending = this.#moving;
+    if (this.#resetPending) return;
     this.#endTransfer();
     this.ops.reset?.();
     this.#state = 'RUNNING';

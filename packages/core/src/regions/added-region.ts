@@ -7,20 +7,15 @@ import {
   VFIO_REGION_INFO_FLAG_MMAP,
 } from '@vfiokit/uapi';
 import type { DeviceRegion } from '../extension.js';
-import {
-  getValue,
-  putValue,
-  REGION_SPAN,
-  type Region,
-  type RegionInfo,
-  type UserBuffer,
-} from './region.js';
+import type { Positions } from './positions.js';
+import { getValue, putValue, type Region, type RegionInfo, type UserBuffer } from './region.js';
 
 /** A region that a driver added, at index 9 or above (vfio_pci_core.c: struct vfio_pci_region). */
 export class AddedRegion implements Region {
   constructor(
     private readonly index: number,
     private readonly region: DeviceRegion,
+    private readonly positions: Positions,
   ) {}
 
   info(): RegionInfo {
@@ -96,7 +91,7 @@ export class AddedRegion implements Region {
   }
 
   #position(offset: number): number {
-    return this.index * REGION_SPAN + offset;
+    return this.positions.of(this.index, offset);
   }
 }
 

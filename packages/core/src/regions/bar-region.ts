@@ -103,11 +103,11 @@ export class BarRegion implements Region {
   }
 
   mmap(offset: number, length: number): DeviceMapping | number {
-    const { index, error, mappable, mappings } = this.#o;
+    const { error, mappable, mappings } = this.#o;
     if (!mappable) return -EINVAL;
     if (offset + length > mappings.pageAlign(this.resource.length)) return -EINVAL;
     if (error < 0) return error;
-    return mappings.map(index, this.window.block, offset, length);
+    return mappings.map(this.window.block, offset, length);
   }
 
   #transfer(buffer: UserBuffer, offset: number, isWrite: boolean): number {

@@ -20,14 +20,15 @@ export class Mappings {
     return Math.ceil(length / this.pageSize) * this.pageSize;
   }
 
-  map(region: number, block: RegisterBlock, offset: number, length: number): DeviceMapping {
-    const mapping = new Mapping(
-      region,
-      block,
-      offset,
-      this.pageAlign(length),
-      this.accessible,
-      () => this.#all.delete(mapping),
+  /** @param accessible asked at a fault in place of the device's own rule. */
+  map(
+    block: RegisterBlock,
+    offset: number,
+    length: number,
+    accessible = this.accessible,
+  ): DeviceMapping {
+    const mapping = new Mapping(block, offset, this.pageAlign(length), accessible, () =>
+      this.#all.delete(mapping),
     );
     this.#all.add(mapping);
     return mapping;
@@ -48,7 +49,6 @@ class Mapping implements DeviceMapping {
   present = false;
 
   constructor(
-    readonly region: number,
     private readonly block: RegisterBlock,
     private readonly offset: number,
     readonly length: number,

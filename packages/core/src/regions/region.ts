@@ -31,8 +31,6 @@ export interface Region {
   mmap?(offset: number, length: number): DeviceMapping | number;
 }
 
-const MEBI = 2 ** 20;
-
 /** Reads a little-endian value out of a buffer. */
 export function getValue(bytes: Uint8Array, at: number, size: number): number {
   let value = 0;
@@ -43,17 +41,4 @@ export function getValue(bytes: Uint8Array, at: number, size: number): number {
 /** Writes a value into a buffer, little-endian. */
 export function putValue(bytes: Uint8Array, at: number, size: number, value: number): void {
   for (let i = 0; i < size; i += 1) bytes[at + i] = value >>> (8 * i);
-}
-
-/** Region r of a device's file starts at r << 40 (VFIO_PCI_OFFSET_SHIFT). */
-export const REGION_SPAN = MEBI * MEBI;
-
-/** The region that a file position lies in. */
-export function regionOf(position: number): number {
-  return Math.floor(position / REGION_SPAN);
-}
-
-/** Where in its region a file position lies. */
-export function offsetOf(position: number): number {
-  return position % REGION_SPAN;
 }

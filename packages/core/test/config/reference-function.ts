@@ -1,3 +1,4 @@
+import { PciResource } from '@vfiokit/pci';
 import { StoredConfig, TracedConfig } from '@vfiokit/testing';
 import { createConfig, type DeviceConfig } from '../../src/config/create-config.js';
 import type { ConfigEffects } from '../../src/config/effects.js';
@@ -29,19 +30,17 @@ export function referenceFunction(): StoredConfig {
   return hw;
 }
 
-const resource = (
+/** What the host assigned: memory unless it says otherwise. */
+export function resource(
   start: bigint,
   length: number,
-  flags: { io?: true; prefetch?: true; wide?: true },
-) => ({
-  start,
-  length,
-  flags: 0,
-  isMemory: length > 0 && !flags.io,
-  isIo: flags.io ?? false,
-  isPrefetchable: flags.prefetch ?? false,
-  is64Bit: flags.wide ?? false,
-});
+  kind: { io?: true; prefetch?: true; wide?: true } = {},
+): PciResource {
+  if (length === 0) return new PciResource(0n, 0, 0);
+  const flags =
+    (kind.io ? 0x100 : 0x200) | (kind.prefetch ? 0x2000 : 0) | (kind.wide ? 0x100000 : 0);
+  return new PciResource(start, length, flags);
+}
 
 /** BAR 0 to 5 and the ROM of the golden vectors. */
 export const REFERENCE_RESOURCES = [
@@ -122,7 +121,7 @@ export interface ReferenceOptions {
   readonly noCommandMemory?: boolean;
   readonly hidePin?: boolean;
   readonly nointx?: boolean;
-  readonly resources?: typeof REFERENCE_RESOURCES;
+  readonly resources?: readonly PciResource[];
   readonly firmwareRomSize?: number;
   readonly quirks?: Partial<typeof KERNEL_QUIRKS>;
 }

@@ -1,7 +1,8 @@
+import type { PciResource } from '@vfiokit/pci';
 import { StoredConfig } from '@vfiokit/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openConfig, REFERENCE_RESOURCES, referenceFunction } from './reference-function.js';
+import { openConfig, referenceFunction, resource } from './reference-function.js';
 
 const EFAULT = 14;
 const open = (options: Parameters<typeof openConfig>[1] = {}) =>
@@ -136,27 +137,13 @@ describe('the header', () => {
 });
 
 describe('BARs', () => {
-  const sized = (start: bigint, length: number, flags: object = {}) => ({
-    start,
-    length,
-    flags: 0,
-    isMemory: true,
-    isIo: false,
-    isPrefetchable: false,
-    is64Bit: false,
-    ...flags,
-  });
-  const absent = sized(0n, 0, { isMemory: false });
-  const probe = (
-    resources: (typeof REFERENCE_RESOURCES)[number][],
-    at: number,
-    value = 0xffffffff,
-  ) => {
+  const absent = resource(0n, 0);
+  const probe = (resources: PciResource[], at: number, value = 0xffffffff) => {
     const { read, write } = open({ resources });
     write(at, 4, value);
     return read(at, 4);
   };
-  const bar0 = (resource: (typeof REFERENCE_RESOURCES)[number]) => [
+  const bar0 = (resource: PciResource) => [
     resource,
     absent,
     absent,
@@ -167,23 +154,26 @@ describe('BARs', () => {
   ];
 
   it('[core:C4.17 core:C4.22] size a 64 KiB memory BAR without touching the hardware', () => {
-    expect(probe(bar0(sized(0xf0000000n, 0x10000)), 0x10)).toEqual({ value: 0xffff0000, hw: '' });
+    expect(probe(bar0(resource(0xf0000000n, 0x10000)), 0x10)).toEqual({
+      value: 0xffff0000,
+      hw: '',
+    });
   });
 
   it('[core:C4.18] show that a BAR is prefetchable', () => {
-    expect(probe(bar0(sized(0xf0000000n, 0x10000, { isPrefetchable: true })), 0x10).value).toBe(
+    expect(probe(bar0(resource(0xf0000000n, 0x10000, { prefetch: true })), 0x10).value).toBe(
       0xffff0008,
     );
   });
 
   it('[core:C4.19] size an 8 GiB BAR over two registers', () => {
-    const wide = bar0(sized(0x40_00000000n, 8 * 2 ** 30, { isPrefetchable: true, is64Bit: true }));
+    const wide = bar0(resource(0x40_00000000n, 8 * 2 ** 30, { prefetch: true, wide: true }));
     expect(probe(wide, 0x10).value).toBe(0x0000000c);
     expect(probe(wide, 0x14).value).toBe(0xfffffffe);
   });
 
   it('[core:C4.20 core:C4.21] size an I/O BAR, and read an absent one as 0', () => {
-    const io = bar0(sized(0xe020n, 32, { isMemory: false, isIo: true }));
+    const io = bar0(resource(0xe020n, 32, { io: true }));
     expect(probe(io, 0x10).value).toBe(0xffffffe1);
     expect(probe(io, 0x14).value).toBe(0);
   });
@@ -193,7 +183,7 @@ describe('BARs', () => {
   });
 
   it('[core:C4.24] size a ROM, with its enable bit as written', () => {
-    const rom = [absent, absent, absent, absent, absent, absent, sized(0xf1000000n, 0x20000)];
+    const rom = [absent, absent, absent, absent, absent, absent, resource(0xf1000000n, 0x20000)];
     expect(probe(rom, 0x30).value).toBe(0xfffe0001);
     expect(probe(rom, 0x30, 0xfffffffe).value).toBe(0xfffe0000);
   });
@@ -212,7 +202,7 @@ describe('BARs', () => {
   });
 
   it('[core:C4.26] let a 4-byte I/O BAR swallow the next, or not', () => {
-    const io4 = sized(0xe004n, 4, { isMemory: false, isIo: true });
+    const io4 = resource(0xe004n, 4, { io: true });
     const resources = [io4, absent, absent, absent, absent, absent, absent];
     const swallowed = open({ resources });
     for (const at of [0x10, 0x14]) swallowed.write(at, 4, 0xffffffff);

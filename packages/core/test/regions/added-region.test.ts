@@ -2,6 +2,7 @@ import { FaultingBuffer } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import type { DeviceRegion, RegionOps } from '../../src/extension.js';
 import { AddedRegion } from '../../src/regions/added-region.js';
+import { Positions } from '../../src/regions/positions.js';
 
 const EFAULT = 14;
 const EINVAL = 22;
@@ -26,7 +27,11 @@ function noted() {
 }
 
 const region = (ops: RegionOps, extra: Partial<DeviceRegion> = {}) =>
-  new AddedRegion(9, { type: VENDOR_TYPE, subtype: 7, size: 16, flags: 3, ops, ...extra });
+  new AddedRegion(
+    9,
+    { type: VENDOR_TYPE, subtype: 7, size: 16, flags: 3, ops, ...extra },
+    new Positions(),
+  );
 
 describe('a region that a driver added', () => {
   it('[core:C2.17] tells its type first', () => {
