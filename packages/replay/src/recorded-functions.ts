@@ -1,9 +1,13 @@
 import {
   type BarDescription,
   type FunctionDescription,
+  PCI_CAP_ID_PM,
+  PCI_PM_CTRL,
   PciAddress,
+  type PciDevice,
   type PciDeviceFacts,
   PciResource,
+  walkCapabilities,
 } from '@vfiokit/pci';
 import { LearnedBlock, type RecordedBytes } from './learned-block.js';
 import type { HwProbe, RecordedDevice, RecordedFunction, RecordedRom } from './trace.js';
@@ -20,6 +24,8 @@ export interface FunctionPlan {
   readonly facts: PciDeviceFacts;
   /** What lies behind its BARs, by register number. */
   readonly blocks: readonly (LearnedBlock | undefined)[];
+  /** The function was made of this. */
+  attach(pdev: PciDevice): void;
   /** Takes bytes of the option ROM over that were not recorded with the machine. */
   learnRom(recorded: RecordedBytes): void;
 }
@@ -49,14 +55,19 @@ export function planFunction(
     .slice(0, BARS)
     .map(({ length }) => (length === 0 ? undefined : new LearnedBlock()));
   const contents = romContents(rom);
-  const resets = probe === undefined ? {} : resetImages(probe);
+  const registers: Registers = {};
+  const resets = probe === undefined ? {} : resetImages(probe, registers);
   return {
     description: {
       config: unhex(recorded.config),
       configSize: recorded.cfg_size,
       ...(probe === undefined
         ? {}
-        : { writeMask: unhex(probe.wmask), write1ToClear: unhex(probe.w1c_seen) }),
+        : {
+            writeMask: unhex(probe.wmask),
+            write1ToClear: unhex(probe.w1c_seen),
+            hardwired: hardwired(probe, recorded.cfg_size),
+          }),
       bars: resources.slice(0, BARS).map((resource, i) => describeBar(resource, blocks[i])),
       rom: contents ?? resources[ROM]?.length ?? 0,
       resets,
@@ -70,6 +81,9 @@ export function planFunction(
       ...(probe === undefined ? {} : { intxMaskable: probe.intx_mask_supported }),
     },
     blocks,
+    attach: (pdev) => {
+      registers.live = pdev.function.config.bytes;
+    },
     learnRom: ({ offset, hex }) => {
       // What a read of the ROM shows beyond the recorded part is known from then on.
       const from = Math.max(offset, ROM_RECORDED);
@@ -109,16 +123,50 @@ function romContents(rom: RecordedRom | null | undefined): Uint8Array | undefine
   return contents;
 }
 
-/** What the probe saw after resets of which the kernel neither saved nor restored anything. */
-function resetImages(probe: HwProbe): NonNullable<FunctionDescription['resets']> {
-  const flr = probe.after_raw_flr ?? probe.after_raw_af;
-  const image = (text: string | undefined) => text && unhex(text);
-  return {
-    ...(flr === undefined ? {} : { flr: image(flr) as Uint8Array }),
-    ...(probe.after_raw_d3_d0 === undefined
-      ? {}
-      : { soft: image(probe.after_raw_d3_d0) as Uint8Array }),
+/** The registers of a function once it exists. */
+interface Registers {
+  live?: Uint8Array;
+}
+
+/**
+ * What resets do to the registers. The probe reset the function once by each method, with nothing saved or restored:
+ * registers that changed then take that value in every reset, all others stay as they are. A bus reset was not probed
+ * and does what the most thorough of the others does.
+ */
+function resetImages(
+  probe: HwProbe,
+  registers: Registers,
+): NonNullable<FunctionDescription['resets']> {
+  const before = unhex(probe.config);
+  const image = (after: string) => {
+    const bytes = unhex(after);
+    const now = registers.live!.slice();
+    for (let i = 0; i < now.length; i += 1)
+      if ((bytes[i] ?? 0) !== (before[i] ?? 0)) now[i] = bytes[i] ?? 0;
+    return now;
   };
+  const flr = probe.after_raw_flr ?? probe.after_raw_af;
+  const soft = probe.after_raw_d3_d0;
+  const bus = soft ?? flr;
+  return Object.defineProperties({} as NonNullable<FunctionDescription['resets']>, {
+    ...(flr === undefined ? {} : { flr: { get: () => image(flr) } }),
+    ...(soft === undefined ? {} : { soft: { get: () => image(soft) } }),
+    ...(bus === undefined ? {} : { bus: { get: () => image(bus) } }),
+  });
+}
+
+const D_STATE = 0x03;
+
+/** Bits that do not follow writes although their capability says so: D-states of a function that has only D0. */
+function hardwired({ in_raw_d3hot }: HwProbe, size: number): Uint8Array {
+  const bits = new Uint8Array(size);
+  if (in_raw_d3hot === undefined) return bits;
+  const asleep = new Uint8Array(size);
+  asleep.set(unhex(in_raw_d3hot));
+  const pm = walkCapabilities(asleep).capabilities.find(({ id }) => id === PCI_CAP_ID_PM);
+  if (pm !== undefined && (asleep[pm.at + PCI_PM_CTRL]! & D_STATE) !== D_STATE)
+    bits[pm.at + PCI_PM_CTRL] = D_STATE;
+  return bits;
 }
 
 const HEADER_TYPE = 0x0e;
@@ -161,5 +209,11 @@ export function planNeighbour(
     config[0x34] = EXPRESS;
     config.set([0x10, 0x00, EXPRESS_ROOT_PORT, 0x00], EXPRESS);
   }
-  return { description: { config }, facts: { ids, resetMethods: [] }, blocks: [], learnRom() {} };
+  return {
+    description: { config },
+    facts: { ids, resetMethods: [] },
+    blocks: [],
+    attach() {},
+    learnRom() {},
+  };
 }

@@ -141,10 +141,12 @@ export class RecordedMachine {
     const made: MachineDevice[] = [];
     const add = (bdf: string, plan: FunctionPlan, physfn?: string) => {
       const pf = physfn === undefined ? undefined : this.topology.find(physfn);
-      return this.topology.add(bdf, plan.description, {
+      const pdev = this.topology.add(bdf, plan.description, {
         ...plan.facts,
         ...(pf === undefined ? {} : { physfn: pf }),
       });
+      plan.attach(pdev);
+      return pdev;
     };
     for (const neighbour of meta.system) {
       const { bdf } = neighbour;

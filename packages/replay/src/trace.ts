@@ -107,6 +107,8 @@ export interface HwProbe {
   readonly bdf: string;
   readonly cfg_size: number;
   readonly intx_mask_supported: boolean;
+  /** Configuration space before. */
+  readonly config: string;
   /** Bits that follow writes, in hex. */
   readonly wmask: string;
   /** Bits that were 1 and went to 0 when 1 was written. */
@@ -116,6 +118,8 @@ export interface HwProbe {
   readonly after_raw_flr?: string;
   readonly after_raw_af?: string;
   readonly after_raw_d3_d0?: string;
+  /** Configuration space after D3hot was written; whether it was entered shows in it. */
+  readonly in_raw_d3hot?: string;
 }
 
 /** Raw configuration bytes that changed: hex by decimal offset. */
