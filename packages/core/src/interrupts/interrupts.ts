@@ -117,8 +117,8 @@ export class Interrupts {
   #flags(index: number): number {
     if (index === VFIO_PCI_INTX_IRQ_INDEX)
       return VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
-    if (index === VFIO_PCI_MSIX_IRQ_INDEX && this.device.pdev.msixDynamic)
-      return VFIO_IRQ_INFO_EVENTFD;
+    const canGrow = this.#msixPosition !== 0 && this.device.pdev.msixDynamic;
+    if (index === VFIO_PCI_MSIX_IRQ_INDEX && canGrow) return VFIO_IRQ_INFO_EVENTFD;
     return VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
   }
 }
