@@ -5,13 +5,23 @@ import { DEFAULT_PARAMETERS, type IommuParameters } from './container/parameters
 import { DevVfio } from './dev-vfio.js';
 import { IommuGroups } from './group/iommu-groups.js';
 import { VfioGroups } from './group/vfio-groups.js';
+import { SpaprTceBackend } from './spapr/spapr-tce-backend.js';
 import { IOMMU_BACKENDS, IOMMU_PARAMETERS } from './tokens.js';
 import { Type1Backend } from './type1/type1-backend.js';
 
+/** The kinds of IOMMU that this package brings, by what the kernel calls their modules. */
+const BACKENDS = {
+  type1: Type1Backend,
+  'spapr-tce': SpaprTceBackend,
+  noiommu: NoiommuBackend,
+} as const;
+
 /** What a host's IOMMU side can be made to differ in. */
 export interface IommuOptions {
-  /** Module parameters and the page size. */
+  /** Module parameters, quirks and the page size. */
   readonly parameters?: Partial<IommuParameters>;
+  /** What the kernel has, in the order in which containers ask: type1 and noiommu unless told (POWER has `spapr-tce`). */
+  readonly backends?: readonly (keyof typeof BACKENDS)[];
 }
 
 /** Brings the IOMMU side of VFIO to a host's container: {@link DevVfio} with groups, containers and iommufd. */
@@ -23,6 +33,6 @@ export function registerIommu(container: DependencyContainer, options: IommuOpti
   container.registerSingleton(IommuGroups);
   container.registerSingleton(VfioGroups);
   container.registerSingleton(DevVfio);
-  container.registerSingleton<IommuBackend>(IOMMU_BACKENDS, Type1Backend);
-  container.registerSingleton<IommuBackend>(IOMMU_BACKENDS, NoiommuBackend);
+  for (const name of options.backends ?? ['type1', 'noiommu'])
+    container.registerSingleton<IommuBackend>(IOMMU_BACKENDS, BACKENDS[name]);
 }

@@ -1,5 +1,14 @@
 import { type IommuQuirks, KERNEL_QUIRKS } from './quirks.js';
 
+/** A kernel whose behaviour is modelled. */
+export type KernelRelease = '6.12' | '7.2';
+
+/** The release that a version such as `6.12.107+deb13-s390x` is closest to. */
+export function kernelRelease(version: string): KernelRelease {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major < 6 || (major === 6 && minor <= 12) ? '6.12' : '7.2';
+}
+
 /** The host's settings that VFIO and the IOMMU side obey. They can change at run time, as module parameters do. */
 export interface IommuParameters {
   /** Bytes of a CPU page. */
@@ -12,10 +21,11 @@ export interface IommuParameters {
   dmaEntryLimit: number;
   /** iommufd's own parameter of that name. */
   iommufdAllowUnsafeInterrupts: boolean;
-  /** Kernels before 6.15 offer VFIO_TYPE1_NESTING_IOMMU, which none of the IOMMUs here grants. */
-  nestingType: boolean;
-  /** vfio_iommu_spapr_tce is built rather than vfio_iommu_type1: a kernel for POWER. */
-  tceTypes: boolean;
+  /**
+   * Which kernel it is, where that matters: 6.12 still has VFIO_TYPE1_NESTING_IOMMU (which no IOMMU here grants) and finds
+   * ranges that wrap invalid.
+   */
+  release: KernelRelease;
   /** Oddities of the kernel that are reproduced. */
   quirks: IommuQuirks;
   /** Character devices (`/dev/vfio/devices/vfioN`) are built in. */
@@ -29,8 +39,7 @@ export const DEFAULT_PARAMETERS: Readonly<IommuParameters> = {
   allowUnsafeInterrupts: false,
   dmaEntryLimit: 65535,
   iommufdAllowUnsafeInterrupts: false,
-  nestingType: false,
-  tceTypes: false,
+  release: '7.2',
   quirks: KERNEL_QUIRKS,
   deviceCdev: true,
 };

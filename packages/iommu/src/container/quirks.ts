@@ -11,8 +11,11 @@ export interface IommuQuirks {
   staleDirtyBits: boolean;
   /** sPAPR: a bad IOVA makes MAP and UNMAP return 1 (vfio_iommu_spapr_tce.c: iommu_tce_put_param_check). Off: -EINVAL. */
   tceParameterCheckIsTrue: boolean;
-  /** sPAPR: registering memory twice fails, but leaves a reference that keeps it registered. Off: it does not. */
-  failedRegisterKeepsReference: boolean;
+  /**
+   * sPAPR: memory that entries still lead to can be unregistered; it stays pinned and counted, and usable
+   * (vfio_iommu_spapr_tce.c: tce_iommu_unregister_pages holds a reference of its own meanwhile). Off: -EBUSY.
+   */
+  unregisterWhileMapped: boolean;
   /** sPAPR: any group that leaves takes the mappings of all with it. Off: only the last one does. */
   detachClearsTables: boolean;
   /** sPAPR: a window is removed by any address inside it. Off: only by its start. */
@@ -31,7 +34,7 @@ export interface IommuQuirks {
 export const KERNEL_QUIRKS: Readonly<IommuQuirks> = {
   staleDirtyBits: true,
   tceParameterCheckIsTrue: true,
-  failedRegisterKeepsReference: true,
+  unregisterWhileMapped: true,
   detachClearsTables: true,
   windowByContainment: true,
   iommufdUnsetIgnoresOpenDevices: true,

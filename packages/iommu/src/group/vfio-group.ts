@@ -161,6 +161,8 @@ export class VfioGroup {
   /** VFIO_GROUP_UNSET_CONTAINER. An iommufd is dropped even while devices are open, as the kernel does. */
   unsetContainer(): number {
     if (this.#iommufd) {
+      const { iommufdUnsetIgnoresOpenDevices } = this.parameters.quirks;
+      if (this.#openDevices > 0 && !iommufdUnsetIgnoresOpenDevices) return -EBUSY;
       this.#iommufd = undefined;
       return 0;
     }

@@ -4,7 +4,6 @@ import {
   EACCES,
   EFAULT,
   EINVAL,
-  EOVERFLOW,
   type IoctlArgument,
   type Process,
   VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
@@ -47,7 +46,7 @@ function getBitmap(type1: Type1, argsz: number, argument: IoctlArgument, caller:
     vfioIommuType1DirtyBitmap.size,
   );
   if (size === 0n) return -EINVAL;
-  if (wraps(iova, size)) return -EOVERFLOW;
+  if (wraps(iova, size)) return type1.wrapped;
   const impossible = checkBitmap(bitmap, size);
   if (impossible) return impossible;
   const page = BigInt(mappings.minPage);

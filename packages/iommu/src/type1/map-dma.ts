@@ -1,7 +1,6 @@
 import {
   copyArgszIn,
   EINVAL,
-  EOVERFLOW,
   type IoctlArgument,
   type Process,
   VFIO_DMA_MAP_FLAG_READ,
@@ -22,7 +21,7 @@ export function mapDmaIoctl(type1: Type1, argument: IoctlArgument, caller: Proce
   if (typeof map === 'number') return map;
   const { flags, iova, vaddr, size } = map;
   if (flags & ~KNOWN || size === 0n) return -EINVAL;
-  if (wraps(iova, size) || wraps(vaddr, size)) return -EOVERFLOW;
+  if (wraps(iova, size) || wraps(vaddr, size)) return type1.wrapped;
   const access = flags & ACCESS;
   const update = (flags & VFIO_DMA_MAP_FLAG_VADDR) !== 0;
   if (update === (access !== 0)) return -EINVAL;

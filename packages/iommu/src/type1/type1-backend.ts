@@ -26,15 +26,19 @@ export class Type1Backend implements IommuBackend {
       case VFIO_UNMAP_ALL:
         return 1;
       case VFIO_TYPE1_NESTING_IOMMU:
-        return this.parameters.nestingType ? 1 : 0;
+        return this.#nests ? 1 : 0;
       default:
         return 0;
     }
   }
 
   open(type: number): ContainerIommu | number {
-    const nesting = type === VFIO_TYPE1_NESTING_IOMMU && this.parameters.nestingType;
+    const nesting = type === VFIO_TYPE1_NESTING_IOMMU && this.#nests;
     if (type !== VFIO_TYPE1_IOMMU && type !== VFIO_TYPE1v2_IOMMU && !nesting) return -EINVAL;
     return new Type1(this, this.parameters, { v2: type !== VFIO_TYPE1_IOMMU, nesting });
+  }
+
+  get #nests(): boolean {
+    return this.parameters.release === '6.12';
   }
 }

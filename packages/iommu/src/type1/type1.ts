@@ -3,6 +3,7 @@ import {
   EINVAL,
   ENODEV,
   ENOTTY,
+  EOVERFLOW,
   EPERM,
   type IoctlArgument,
   type Process,
@@ -70,6 +71,11 @@ export class Type1 implements ContainerIommu {
   /** Everything that hardware could have written counts as dirty: it does not say. */
   get allDirty(): boolean {
     return this.#silent.size > 0 && this.mappings.hardware;
+  }
+
+  /** What a range that wraps is answered with. */
+  get wrapped(): number {
+    return this.parameters.release === '6.12' ? -EINVAL : -EOVERFLOW;
   }
 
   /** Starts to track which pages are written: 0, or `-EINVAL` if a mapping has too many. */

@@ -5,7 +5,6 @@ import {
   EBUSY,
   EFAULT,
   EINVAL,
-  EOVERFLOW,
   type IoctlArgument,
   type Process,
   VFIO_DMA_UNMAP_FLAG_ALL,
@@ -81,7 +80,7 @@ function checked(
   if (iova & misaligned) return -EINVAL;
   if (all) return iova || size ? -EINVAL : { start: 0, end: ADDRESS_END, all, vaddr };
   if (size === 0n || size & misaligned) return -EINVAL;
-  if (wraps(iova, size)) return -EOVERFLOW;
+  if (wraps(iova, size)) return type1.wrapped;
   const start = Number(iova);
   const range = { start, end: start + Number(size), all, vaddr };
   if (bitmap === undefined) return range;
