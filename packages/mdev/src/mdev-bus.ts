@@ -1,51 +1,63 @@
+import {
+  andThen,
+  attributeFile,
+  type Blocking,
+  Bus,
+  type BusType,
+  type DriverCore,
+} from '@vfiokit/driver-model';
+import { attempt } from './attempt.js';
+import { kstrtoul } from './kstrtox.js';
 import type { MdevDevice } from './mdev-device.js';
-import type { MdevParent } from './mdev-parent.js';
-import type { Uuid } from './uuid.js';
-
-/** What user space is told of a parent or a mediated device. */
-export interface MdevEvent {
-  readonly action: 'add' | 'remove' | 'change';
-  /** The parent's name, or the UUID. */
-  readonly device: string;
-  readonly env: Readonly<Record<string, string>>;
-}
+import type { MdevDriver } from './mdev-driver.js';
 
 /**
  * The bus of mediated devices: every one in the system, whatever its parent (drivers/vfio/mdev).
  *
- * Nothing is ever matched on it: a device is attached to its parent's own driver when it is created.
+ * Nothing is ever matched on it: `create` attaches a device to its parent's own driver, and a write to `bind` finds no
+ * device.
  */
-export class MdevBus {
-  readonly #devices = new Map<Uuid, MdevDevice>();
-  readonly #parents = new Map<string, MdevParent>();
-  readonly events: MdevEvent[] = [];
-
-  /** The devices, in the order of their creation. */
-  get devices(): ReadonlyMap<Uuid, MdevDevice> {
-    return this.#devices;
+export class MdevBus extends Bus<MdevDevice, MdevDriver> {
+  constructor(core: DriverCore) {
+    super(core, busType(core));
   }
+}
 
-  /** The parents that are registered, by name. */
-  get parents(): ReadonlyMap<string, MdevParent> {
-    return this.#parents;
-  }
-
-  /** For parents: a device appears. */
-  add(device: MdevDevice): void {
-    this.#devices.set(device.uuid, device);
-    this.events.push({ action: 'add', device: device.uuid, env: {} });
-  }
-
-  /** For devices: it is gone. */
-  delete(device: MdevDevice): void {
-    this.#devices.delete(device.uuid);
-    this.events.push({ action: 'remove', device: device.uuid, env: {} });
-  }
-
-  /** For parents: it can be asked for devices, or cannot any more. */
-  announce(parent: MdevParent, state: 'registered' | 'unregistered'): void {
-    if (state === 'registered') this.#parents.set(parent.name, parent);
-    else this.#parents.delete(parent.name);
-    this.events.push({ action: 'change', device: parent.name, env: { MDEV_STATE: state } });
-  }
+function busType(core: DriverCore): BusType<MdevDevice, MdevDriver> {
+  return {
+    name: 'mdev',
+    overridable: false,
+    match: (device, driver) => device.attaching && device.type.parent.driver === driver,
+    probe: (device, driver) => {
+      const errno = driver.probe(device);
+      if (errno >= 0)
+        for (const attribute of driver.deviceAttributes)
+          device.entries.set(
+            attribute.name,
+            attributeFile(attribute, device, () => !device.dead),
+          );
+      return errno;
+    },
+    remove: (device, driver) => driver.remove?.(device),
+    uevent: () => ({}),
+    deviceAttributes: new Map([
+      [
+        'remove',
+        {
+          name: 'remove',
+          mode: 0o200,
+          // mdev_sysfs.c: remove_store
+          store: (device, text) => {
+            const removals: Blocking<void>[] = [];
+            const errno = attempt(core.log, () => {
+              if (kstrtoul(text, `${device.uuid}: remove`) !== 0) removals.push(device.remove());
+            });
+            return andThen(removals[0], () => errno);
+          },
+        },
+      ],
+    ]),
+    driverAttributes: new Map(),
+    busAttributes: [],
+  };
 }

@@ -1,33 +1,21 @@
-import { type ErrnoName, VfioError } from '@vfiokit/uapi';
+import {
+  andThen,
+  type Blocking,
+  type Device,
+  inTurn,
+  type KernelLog,
+  mapDirectory,
+} from '@vfiokit/driver-model';
+import { ERRNO, type ErrnoName, errnoName, VfioError } from '@vfiokit/uapi';
 import type { MdevBus } from './mdev-bus.js';
 import { MdevDevice } from './mdev-device.js';
-import { parseUuid, type Uuid } from './uuid.js';
+import type { MdevDriver } from './mdev-driver.js';
+import { MdevType, type MdevTypeSpec } from './mdev-type.js';
+import type { Uuid } from './uuid.js';
 
-/** What a parent's driver does for the mediated devices on it (struct mdev_driver). */
-export interface MdevDriver {
-  readonly name: string;
-  /** What kind of VFIO device they are, such as `vfio-ap`. */
-  readonly deviceApi: string;
-  /** Takes a new device. @throws VfioError with the errno that `create` fails with. */
-  probe(device: MdevDevice): void;
-  /** Asked before a removal begins; throws VfioError to refuse it. Today's drivers never do. */
-  checkRemove?(device: MdevDevice): void;
-  /** Lets go of a device, and calls back when nobody uses it any more. */
-  remove(device: MdevDevice, done: () => void): void;
-}
-
-/** What a parent offers. */
-export interface MdevTypeSpec {
-  /** The second half of the type's directory: `passthrough` in `vfio_ap-passthrough`. */
-  readonly name: string;
-  /** What a person reads. */
-  readonly prettyName: string;
-}
-
-/** A device that others can be made of (struct mdev_parent). */
+/** A device that others can be made of. */
 export interface MdevParentSpec {
-  /** Its path below `/sys/devices`, such as `vfio_ap/matrix`. */
-  readonly name: string;
+  readonly device: Device;
   readonly driver: MdevDriver;
   readonly types: readonly MdevTypeSpec[];
   /** How many devices all types may have together. */
@@ -36,63 +24,41 @@ export interface MdevParentSpec {
   readonly noInstance?: ErrnoName;
 }
 
-/** One type of mediated device: a directory below `mdev_supported_types`. */
-export class MdevType {
-  /** The directory's name: driver and type. */
-  readonly id: string;
-
-  constructor(
-    readonly parent: MdevParent,
-    readonly spec: MdevTypeSpec,
-  ) {
-    this.id = `${parent.driver.name}-${spec.name}`;
-  }
-
-  /** How many more can be made; all types of a parent share the count. */
-  get availableInstances(): number {
-    return this.parent.available;
-  }
-
-  /** The devices of this type. */
-  get devices(): readonly MdevDevice[] {
-    return this.parent.devices.filter((device) => device.type === this);
-  }
-
-  /**
-   * The `create` attribute.
-   *
-   * @throws VfioError in this order: `EINVAL` no UUID, `EEXIST` used anywhere in the system, `EUSERS` none left, `ENODEV`
-   *   the parent goes away, and then what the driver says.
-   */
-  create(text: string): MdevDevice {
-    return this.parent.create(this, parseUuid(text));
-  }
-}
-
-/** A parent of mediated devices, registered on the bus. */
+/** A parent of mediated devices, registered on the bus (struct mdev_parent). */
 export class MdevParent {
-  readonly name: string;
+  readonly device: Device;
   readonly driver: MdevDriver;
   readonly types: readonly MdevType[];
   readonly #devices = new Set<MdevDevice>();
-  #state: 'registered' | 'unregistering' | 'unregistered' = 'registered';
+  #registered = true;
 
+  /** Registers it: user space can ask for devices (mdev_register_parent). */
   constructor(
     private readonly bus: MdevBus,
     private readonly spec: MdevParentSpec,
   ) {
-    this.name = spec.name;
+    this.device = spec.device;
     this.driver = spec.driver;
     this.types = spec.types.map((type) => new MdevType(this, type));
-    bus.announce(this, 'registered');
+    const byId = new Map(this.types.map((type) => [type.id, type]));
+    this.device.entries.set(
+      'mdev_supported_types',
+      mapDirectory(byId, (type) => type.node),
+    );
+    this.#announce('registered');
+  }
+
+  get log(): KernelLog {
+    return this.bus.core.log;
   }
 
   get available(): number {
     return this.spec.instances - this.#devices.size;
   }
 
-  get devices(): readonly MdevDevice[] {
-    return [...this.#devices];
+  /** The devices on it. One that is being removed counts until it is gone. */
+  get devices(): ReadonlySet<MdevDevice> {
+    return this.#devices;
   }
 
   /** Makes a device; {@link MdevType.create} says how that fails. */
@@ -102,39 +68,53 @@ export class MdevParent {
     if (this.available <= 0)
       throw new VfioError(
         this.spec.noInstance ?? 'EUSERS',
-        `${this.name}: all ${this.spec.instances} instances are in use; remove one first`,
+        `${this.device.name}: all ${this.spec.instances} instances are in use; remove one first`,
       );
-    if (this.#state !== 'registered') throw new VfioError('ENODEV', `${this.name}: is going away`);
+    if (!this.#registered) throw new VfioError('ENODEV', `${this.device.name}: is going away`);
     const device = new MdevDevice(uuid, type);
-    this.driver.probe(device);
+    void this.bus.add(device);
+    device.attaching = true;
+    const errno = this.bus.bind(this.driver, uuid);
+    device.attaching = false;
+    if (errno !== 0) {
+      void this.bus.removeDevice(device);
+      throw new VfioError(codeOf(errno), `${uuid}: ${this.driver.name} does not take it`);
+    }
+    device.entries.set('mdev_type', { kind: 'link', target: type.path });
     this.#devices.add(device);
-    this.bus.add(device);
     return device;
   }
 
-  /** For devices: one is gone, and its place is free. */
-  forget(device: MdevDevice): void {
-    if (this.#devices.delete(device)) this.bus.delete(device);
+  /** For devices: takes one away; blocks while it is in use. */
+  removeDevice(device: MdevDevice): Blocking<void> {
+    return andThen(this.bus.removeDevice(device), () => {
+      this.#devices.delete(device);
+    });
   }
 
-  /**
-   * Takes the parent away with every device on it; that takes as long as the last one is in use. No new one is made
-   * meanwhile.
-   *
-   * @param done called when all are gone, maybe before this returns.
-   */
-  unregister(done: () => void = () => {}): void {
-    this.#state = 'unregistering';
-    const finish = (): void => {
-      if (this.#devices.size > 0 || this.#state === 'unregistered') return;
-      this.#state = 'unregistered';
-      this.bus.announce(this, 'unregistered');
-      done();
-    };
-    for (const device of this.devices) {
-      if (device.removing) device.whenGone(finish);
-      else device.remove(finish);
-    }
-    finish();
+  /** Takes the parent away with every device on it; blocks while one is in use. No new one is made meanwhile. */
+  unregister(): Blocking<void> {
+    this.#registered = false;
+    return andThen(
+      inTurn([...this.#devices], (device) => this.removeDevice(device)),
+      () => {
+        this.device.entries.delete('mdev_supported_types');
+        this.#announce('unregistered');
+      },
+    );
   }
+
+  #announce(state: 'registered' | 'unregistered'): void {
+    this.bus.core.uevents.emit({
+      action: 'change',
+      devpath: this.device.path.slice('/sys'.length),
+      subsystem: this.device.bus?.name ?? '',
+      env: { MDEV_STATE: state },
+    });
+  }
+}
+
+function codeOf(errno: number | Promise<number>): ErrnoName {
+  const name = typeof errno === 'number' ? errnoName(errno) : 'EIO';
+  return Object.hasOwn(ERRNO, name) ? (name as ErrnoName) : 'EIO';
 }

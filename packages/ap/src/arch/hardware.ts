@@ -1,4 +1,4 @@
-import type { VirtualClock } from '../clock.js';
+import type { KernelClock } from '../kernel-clock.js';
 import { type Apqn, apidOf, apqiOf } from './apqn.js';
 import type { ApInstructions, ApMessage, AqicRequest } from './instructions.js';
 import { ApMask } from './mask.js';
@@ -94,7 +94,7 @@ export class ApHardware implements ApInstructions {
 
   constructor(
     spec: HardwareSpec,
-    private readonly clock: VirtualClock,
+    private readonly clock: KernelClock,
   ) {
     this.#times = {
       reset: spec.resetTime ?? 0,

@@ -1,13 +1,11 @@
+import { Device } from '@vfiokit/driver-model';
 import { formatApid } from '../arch/apqn.js';
 import type { ApFunctions, TapqInfo } from '../arch/tapq-info.js';
-import type { ApDriver } from './ap-driver.js';
 import type { ApQueue } from './ap-queue.js';
 
 /** A card device on the AP bus: one adapter (struct ap_card). */
-export class ApCard {
+export class ApCard extends Device {
   readonly kind = 'card';
-  readonly name: string;
-  driver: ApDriver | undefined;
   /** Whether the adapter is configured, as the bus saw it last. */
   config = true;
   /** Whether it has stopped with an error, as the bus saw it last. */
@@ -16,12 +14,13 @@ export class ApCard {
   readonly queues = new Map<number, ApQueue>();
 
   constructor(
+    root: Device,
     readonly apid: number,
     /** The type that drivers match: a known one. */
     readonly type: number,
     readonly info: TapqInfo,
   ) {
-    this.name = `card${formatApid(apid)}`;
+    super(`card${formatApid(apid)}`, root);
   }
 
   get deviceType(): number {

@@ -1,3 +1,4 @@
+import type { Driver } from '@vfiokit/driver-model';
 import type { QueueMatrix } from '../arch/matrix.js';
 import type { QciInfo } from '../arch/qci.js';
 import type { ApCard } from './ap-card.js';
@@ -10,8 +11,8 @@ export const AP_DEVICE_TYPES = { CEX4: 10, CEX5: 11, CEX6: 12, CEX7: 13, CEX8: 1
 export const OLDEST_TYPE = AP_DEVICE_TYPES.CEX4;
 export const NEWEST_TYPE = AP_DEVICE_TYPES.CEX8;
 
-interface ApDriverCommon {
-  readonly name: string;
+/** What drivers of cards and of queues have in common (struct ap_driver). */
+interface ApDriverBase {
   /** The card types that it knows. */
   readonly types: readonly number[];
   /**
@@ -32,21 +33,20 @@ interface ApDriverCommon {
 }
 
 /** A driver for cards. It binds them whatever the masks say. */
-export interface ApCardDriver extends ApDriverCommon {
+export interface ApCardDriver extends ApDriverBase, Driver<ApCard> {
   readonly kind: 'card';
+  inUse?(queues: QueueMatrix): number;
   /** @returns 0 or a negated errno. */
   probe(card: ApCard): number;
-  remove(card: ApCard): void;
 }
 
-/** A driver for queues. */
-export interface ApQueueDriver extends ApDriverCommon {
+/** A driver for queues. Its removal from a queue cannot be refused. */
+export interface ApQueueDriver extends ApDriverBase, Driver<ApQueue> {
   readonly kind: 'queue';
+  inUse?(queues: QueueMatrix): number;
   /** @returns 0 or a negated errno. */
   probe(queue: ApQueue): number;
-  /** Cannot be refused. */
-  remove(queue: ApQueue): void;
 }
 
-/** A driver on the AP bus (struct ap_driver). */
+/** A driver on the AP bus. */
 export type ApDriver = ApCardDriver | ApQueueDriver;

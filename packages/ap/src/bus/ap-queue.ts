@@ -1,10 +1,10 @@
+import { Device } from '@vfiokit/driver-model';
 import { EAGAIN } from '@vfiokit/uapi';
 import { type Apqn, formatApqn } from '../arch/apqn.js';
 import type { ApInstructions } from '../arch/instructions.js';
 import { AP_RESPONSE, responseCode } from '../arch/queue-status.js';
-import type { VirtualClock } from '../clock.js';
+import type { KernelClock } from '../kernel-clock.js';
 import type { ApCard } from './ap-card.js';
-import type { ApDriver } from './ap-driver.js';
 import {
   isStarting,
   MACHINE_INSTRUCTION,
@@ -23,7 +23,7 @@ export interface HostRequest {
 /** What a queue needs of its bus. */
 export interface QueueEnvironment {
   readonly ap: ApInstructions;
-  readonly clock: VirtualClock;
+  readonly clock: KernelClock;
   /** Whether the bus works with interrupts rather than polling. */
   readonly interrupts: boolean;
 }
@@ -35,13 +35,8 @@ const POLL_INTERVAL = 2;
 const HOST_NIB = 0x1000;
 
 /** A queue device on the AP bus: one domain of one card (struct ap_queue). */
-export class ApQueue {
+export class ApQueue extends Device {
   readonly kind = 'queue';
-  readonly name: string;
-  /** Who is bound to it. */
-  driver: ApDriver | undefined;
-  /** The name of the one driver that may bind it, whatever the masks say. */
-  driverOverride: string | undefined;
   /** Whether the adapter is configured, as the bus saw it last. */
   config = true;
   /** Whether the adapter has stopped with an error, as the bus saw it last. */
@@ -59,7 +54,7 @@ export class ApQueue {
     readonly card: ApCard,
     private readonly environment: QueueEnvironment,
   ) {
-    this.name = formatApqn(apqn);
+    super(formatApqn(apqn), card);
   }
 
   /** The compatible type, which drivers match. */

@@ -21,14 +21,12 @@ export class ApScanner {
   #initial = false;
   /** The default domain; -1 while none is chosen. */
   defaultDomain: number;
-  /** Seconds between two scans. */
-  configTime: number;
+  #configTime = 30;
   #cancelTimer: (() => void) | undefined;
 
   constructor(private readonly bus: ApBus) {
     this.#info = bus.ap.qci() ?? EMPTY_QCI;
     this.defaultDomain = bus.parameters.domain ?? -1;
-    this.configTime = bus.parameters.configTime ?? 30;
   }
 
   /** The configuration that the last scan found; `undefined` where QCI cannot be used. */
@@ -72,7 +70,7 @@ export class ApScanner {
     if (changed) {
       this.#info = next;
       if (!previous.apm.covers(next.apm) || !previous.aqm.covers(next.aqm)) bus.armCompletion();
-      for (const driver of bus.drivers) driver.onConfigChanged?.(next, previous);
+      for (const driver of bus.drivers.values()) driver.onConfigChanged?.(next, previous);
     }
     this.#chooseDomain();
     for (let apid = 0; apid <= this.highest.apid; apid++) {
@@ -80,18 +78,28 @@ export class ApScanner {
       yield `scan adapter ${apid}`;
       this.#scanAdapter(apid);
     }
-    if (changed) for (const driver of bus.drivers) driver.onScanComplete?.(next, previous);
+    if (changed) for (const driver of bus.drivers.values()) driver.onScanComplete?.(next, previous);
     bus.scans += 1;
-    if (bus.scans === 1) bus.emit('change', 'ap', { INITSCAN: 'done' });
+    if (bus.scans === 1) bus.emitChange({ INITSCAN: 'done' });
     bus.checkBindings();
-    this.#cancelTimer = bus.clock.workAfter(this.configTime * 1000, () => this.force());
+    this.#armTimer();
     this.#scanning = false;
   }
 
-  /** Starts the waiting time anew, after {@link configTime} was changed. */
-  rearmTimer(): void {
+  /** Seconds between two scans. */
+  get configTime(): number {
+    return this.#configTime;
+  }
+
+  /** Sets the time between two scans; the waiting starts anew. */
+  setConfigTime(seconds: number): void {
+    this.#configTime = seconds;
+    this.#armTimer();
+  }
+
+  #armTimer(): void {
     this.#cancelTimer?.();
-    this.#cancelTimer = this.bus.clock.workAfter(this.configTime * 1000, () => this.force());
+    this.#cancelTimer = this.bus.clock.workAfter(this.#configTime * 1000, () => this.force());
   }
 
   #configured(mask: 'apm' | 'aqm', id: number): boolean {
@@ -145,27 +153,22 @@ export class ApScanner {
     const found = this.#adapterInfo(apid);
     let card = bus.cards.get(apid);
     if (card !== undefined && (found === undefined || !sameAdapter(card, found.info))) {
-      this.#removeCard(card);
+      bus.removeDevice(card);
       card = undefined;
     }
     if (found === undefined) return;
     if (card === undefined) {
       const type = this.#compatibleType(apid, found.info.type);
       if (type === 0) return;
-      card = new ApCard(apid, type, found.info);
+      card = new ApCard(bus.root, apid, type, found.info);
       setFlags(card, found.presence);
-      bus.addDevice(card);
+      bus.add(card);
     } else {
       const { config } = card;
       setFlags(card, found.presence);
-      if (card.config !== config) bus.emit('change', card.name, configEnv(card.config));
+      if (card.config !== config) bus.emit('change', card, configEnv(card.config));
     }
     for (let apqi = 0; apqi <= this.highest.apqi; apqi++) this.#scanQueue(card, apqi);
-  }
-
-  #removeCard(card: ApCard): void {
-    for (const queue of [...card.queues.values()]) this.bus.removeDevice(queue);
-    this.bus.removeDevice(card);
   }
 
   /** The type whose drivers an adapter gets; 0 for none. A newer one is taken for what QACT says it is compatible with. */
@@ -188,7 +191,7 @@ export class ApScanner {
     if (queue === undefined) {
       const fresh = new ApQueue(apqnOf(card.apid, apqi), card, bus.environment);
       setFlags(fresh, presence);
-      bus.addDevice(fresh);
+      bus.add(fresh);
       // Whatever driver it went to, unless that one has begun already.
       if (presence === 'operational' && fresh.deviceState === 'UNINITIATED') fresh.initialise();
       return;
@@ -197,7 +200,7 @@ export class ApScanner {
     setFlags(queue, presence);
     const started = queue.deviceState !== 'UNINITIATED';
     if (queue.config !== config || queue.chkstop !== chkstop) {
-      if (queue.config !== config) bus.emit('change', queue.name, configEnv(queue.config));
+      if (queue.config !== config) bus.emit('change', queue, configEnv(queue.config));
       if (!started) return;
       if (presence === 'operational') queue.initialise();
       else queue.fail();

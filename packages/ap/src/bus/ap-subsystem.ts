@@ -1,4 +1,6 @@
+import type { DriverCore } from '@vfiokit/driver-model';
 import { VfioError } from '@vfiokit/uapi';
+import { apAttributes } from './ap-attributes.js';
 import { ApBus, type ApBusParameters, type ApBusParts } from './ap-bus.js';
 import type { ApCard } from './ap-card.js';
 import { ApScanner } from './ap-scan.js';
@@ -17,6 +19,7 @@ export interface Sclp {
  * on the instructions that are left to it.
  */
 export class ApSubsystem {
+  readonly core: DriverCore;
   readonly bus: ApBus;
   readonly scanner: ApScanner;
   /** What can be set and has no effect in the model. */
@@ -27,10 +30,11 @@ export class ApSubsystem {
     parameters: ApBusParameters = {},
     private readonly sclp?: Sclp,
   ) {
-    this.bus = new ApBus(parts, parameters);
+    this.core = parts.core;
+    this.bus = new ApBus(parts, apAttributes(this), parameters);
     this.scanner = new ApScanner(this.bus);
-    this.bus.registerDriver(CEX4_CARD);
-    this.bus.registerDriver(CEX4_QUEUE);
+    this.bus.register(CEX4_CARD);
+    this.bus.register(CEX4_QUEUE);
   }
 
   /** Starts the kernel's AP: the first scan. */
@@ -62,6 +66,6 @@ export class ApSubsystem {
         throw new VfioError('EIO', `${card.name}: the console has rejected the request`);
       card.config = configured;
     }
-    this.bus.emit('change', card.name, { CONFIG: configured ? '1' : '0' });
+    this.bus.emit('change', card, { CONFIG: configured ? '1' : '0' });
   }
 }

@@ -1,11 +1,11 @@
+import { DriverCore } from '@vfiokit/driver-model';
 import { Process, VfioError } from '@vfiokit/uapi';
 import { type Apqn } from '../arch/apqn.js';
 import type { ApInstructions } from '../arch/instructions.js';
 import { queuesOf } from '../arch/matrix.js';
 import { AP_RESPONSE, responseCode } from '../arch/queue-status.js';
 import { ApSubsystem } from '../bus/ap-subsystem.js';
-import type { VirtualClock } from '../clock.js';
-import type { KernelLog } from '../kernel-log.js';
+import type { KernelClock } from '../kernel-clock.js';
 import { Kvm, type KvmSpec, STFLE } from '../kvm/kvm.js';
 import { KvmVfio } from '../kvm/kvm-vfio.js';
 import type { EmulatedDevice } from '../vfio/emulated-device.js';
@@ -58,8 +58,7 @@ export class Guest {
   constructor(
     spec: GuestSpec,
     host: ApInstructions,
-    private readonly clock: VirtualClock,
-    private readonly log: KernelLog,
+    private readonly clock: KernelClock,
   ) {
     this.name = spec.name;
     this.cpu = { ...FULL_CPU, ...spec.cpu };
@@ -143,7 +142,11 @@ export class Guest {
   boot(): void {
     const ap = new GuestInstructions(this.kvm);
     this.#state = 'running';
-    this.#linux = new ApSubsystem({ ap, clock: this.clock, log: this.log });
+    this.#linux = new ApSubsystem({
+      core: new DriverCore(this.clock),
+      ap,
+      clock: this.clock,
+    });
     this.#linux.start();
   }
 

@@ -1,14 +1,13 @@
+import { Directory, DriverCore, ModelSysfs } from '@vfiokit/driver-model';
 import { MdevBus } from '@vfiokit/mdev';
 import { VfioError } from '@vfiokit/uapi';
 import { ApHardware, type HardwareSpec } from '../arch/hardware.js';
 import type { ApBusParameters } from '../bus/ap-bus.js';
 import { ApSubsystem } from '../bus/ap-subsystem.js';
-import { VirtualClock } from '../clock.js';
 import { Guest, type GuestSpec } from '../guest/guest.js';
-import { KernelLog } from '../kernel-log.js';
+import { KernelClock } from '../kernel-clock.js';
 import { VfioAp, type VfioApOptions } from '../vfio-ap/vfio-ap.js';
-import { apSysfs } from './ap-sysfs.js';
-import type { SysfsTree } from './sysfs.js';
+import { Shell } from './shell.js';
 
 /** A logical partition and the Linux that it boots. */
 export interface ApMachineSpec {
@@ -20,31 +19,32 @@ export interface ApMachineSpec {
 /**
  * A partition with crypto adapters that runs Linux with the AP bus of today's kernel, and guests on it.
  *
- * {@link sysfs} is what an administrator has of it; {@link hardware} is what the operator at the console has.
+ * {@link sysfs} and {@link shell} are what an administrator has of it; {@link hardware} is what the operator at the
+ * console has.
  */
 export class ApMachine {
-  readonly clock = new VirtualClock();
-  readonly log = new KernelLog();
+  readonly clock = new KernelClock();
+  readonly core = new DriverCore(this.clock);
   readonly hardware: ApHardware;
-  readonly mdevBus = new MdevBus();
+  readonly mdevBus = new MdevBus(this.core);
   readonly kernel: ApSubsystem;
-  readonly sysfs: SysfsTree;
+  readonly sysfs = new ModelSysfs(new Directory({ sys: this.core.sys }));
+  readonly shell = new Shell(this.core.sys, this.core.log);
   readonly #guests = new Map<string, Guest>();
   #vfioAp: VfioAp | undefined;
 
   /** Switches the machine on and boots its Linux, without vfio_ap. */
   constructor(private readonly spec: ApMachineSpec) {
-    const { clock, log } = this;
+    const { core, clock } = this;
     const hardware = new ApHardware(spec.hardware, clock);
     this.hardware = hardware;
-    this.kernel = new ApSubsystem({ ap: hardware, clock, log }, spec.parameters, {
+    this.kernel = new ApSubsystem({ core, ap: hardware, clock }, spec.parameters, {
       get available() {
         return hardware.sclp !== 'absent';
       },
       configure: (apid, configured) => hardware.sclpConfigure(apid, configured),
     });
     this.kernel.start();
-    this.sysfs = apSysfs(this);
   }
 
   /** The module vfio_ap, while it is loaded. */
@@ -52,9 +52,9 @@ export class ApMachine {
     return this.#vfioAp;
   }
 
-  /** The guests, by name. One that has ended is none. */
+  /** The guests whose VMM runs, by name. */
   get guests(): ReadonlyMap<string, Guest> {
-    return this.#guests;
+    return new Map([...this.#guests].filter(([, guest]) => guest.state !== 'gone'));
   }
 
   /** `modprobe vfio_ap`. @throws VfioError `EEXIST` if it is loaded, `ENODEV` without AP instructions. */
@@ -71,17 +71,11 @@ export class ApMachine {
     this.#vfioAp = undefined;
   }
 
-  /** Starts a VMM. @throws VfioError `EEXIST` for a name that runs. */
+  /** Starts a VMM. @throws VfioError `EEXIST` for a name that runs, or as {@link Guest}. */
   startGuest(spec: GuestSpec): Guest {
-    if (this.#guests.has(spec.name)) throw new VfioError('EEXIST', `guest "${spec.name}": runs`);
-    const guest = new Guest(spec, this.hardware, this.clock, this.log);
+    if (this.guests.has(spec.name)) throw new VfioError('EEXIST', `guest "${spec.name}": runs`);
+    const guest = new Guest(spec, this.hardware, this.clock);
     this.#guests.set(spec.name, guest);
     return guest;
-  }
-
-  /** Ends a VMM. */
-  endGuest(guest: Guest): void {
-    guest.exit();
-    this.#guests.delete(guest.name);
   }
 }

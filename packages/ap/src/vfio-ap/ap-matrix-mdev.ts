@@ -91,7 +91,7 @@ export class ApMatrixMdev {
     if (!this.#open || generation.kvm !== 'notified') return;
     if (kvm !== undefined && this.#isTaken(kvm)) {
       // The notifier's answer goes nowhere: the open has succeeded, and the guest just gets nothing through this device.
-      log.warn(`${this.uuid}: machine "${kvm.name}" has another matrix; not attached`);
+      log.write('warning', this.uuid, `machine "${kvm.name}" has another matrix; not attached`);
       return;
     }
     if (kvm !== undefined) this.#attach(kvm);
@@ -117,10 +117,15 @@ export class ApMatrixMdev {
     }
     const trigger = this.triggers[VFIO_AP_IRQ.REQUEST];
     if (trigger !== undefined) {
-      if (count % 10 === 0) log.warn(`${this.uuid}: relaying device request to user (#${count})`);
+      if (count % 10 === 0)
+        log.write('info', this.uuid, `relaying device request to user (#${count})`);
       trigger.signal();
     } else if (count === 0) {
-      log.warn(`${this.uuid}: no device request registered, blocked until released by user`);
+      log.write(
+        'warning',
+        this.uuid,
+        'no device request registered, blocked until released by user',
+      );
     }
   }
 

@@ -1,3 +1,4 @@
+import type { KernelLog } from '@vfiokit/driver-model';
 import type { Apqn } from '../arch/apqn.js';
 import { apidOf, apqnOf, formatApqn } from '../arch/apqn.js';
 import type { ApInstructions } from '../arch/instructions.js';
@@ -15,7 +16,6 @@ import {
 } from '../arch/matrix.js';
 import { EMPTY_QCI, type QciInfo } from '../arch/qci.js';
 import { AP_RESPONSE, responseCode } from '../arch/queue-status.js';
-import type { KernelLog } from '../kernel-log.js';
 import type { ApMatrixMdev } from './ap-matrix-mdev.js';
 import type { VfioApGeneration } from './generation.js';
 import { filterMatrix } from './matrix-filter.js';
@@ -106,7 +106,7 @@ export class MatrixDev {
         apm: matrix.apm.and(queues.apm),
         aqm: matrix.aqm.and(queues.aqm),
       }))
-        this.log.warn(`${formatApqn(apqn)}: assigned to mediated device ${uuid}`);
+        this.log.write('warning', formatApqn(apqn), `assigned to mediated device ${uuid}`);
     return sharers;
   }
 

@@ -1,6 +1,6 @@
-import { VfioError } from '@vfiokit/uapi';
+import type { Attribute, KernelLog } from '@vfiokit/driver-model';
+import { attempt, type MdevDevice } from '@vfiokit/mdev';
 import { formatApConfig } from '../arch/mask-grammar.js';
-import { type Attribute, type AttributeTable, readOnly, writeOnly } from '../attribute.js';
 import type { ApMatrixMdev } from './ap-matrix-mdev.js';
 import {
   type Assignable,
@@ -10,54 +10,48 @@ import {
   setApConfig,
   unassign,
 } from './assignment.js';
-import type { VfioAp } from './vfio-ap.js';
 
-function assigning(what: Assignable): Attribute<ApMatrixMdev> {
-  return writeOnly((mdev, text) => assign(mdev, what, text));
-}
-
-function unassigning(what: Assignable): Attribute<ApMatrixMdev> {
-  return writeOnly((mdev, text) => unassign(mdev, what, text));
-}
-
-/** The files of a mediated matrix device, `/sys/devices/vfio_ap/matrix/<uuid>/`, beside those of every mediated device. */
-export const MDEV_ATTRIBUTES: AttributeTable<ApMatrixMdev> = {
-  assign_adapter: assigning('adapter'),
-  unassign_adapter: unassigning('adapter'),
-  assign_domain: assigning('domain'),
-  unassign_domain: unassigning('domain'),
-  assign_control_domain: assigning('control_domain'),
-  unassign_control_domain: unassigning('control_domain'),
-  control_domains: readOnly(({ matrix }) => formatControlDomains(matrix.adm)),
-  matrix: readOnly(({ matrix }) => formatQueues(matrix)),
-  guest_matrix: readOnly(({ shadow }) => formatQueues(shadow)),
-  ap_config: {
-    show: ({ matrix }) => formatApConfig(matrix),
-    store: setApConfig,
-  },
-};
-
-/** The file of the matrix device itself, `/sys/devices/vfio_ap/matrix/`. */
-export const MATRIX_DEVICE_ATTRIBUTES: AttributeTable<VfioAp> = {
-  features: readOnly(({ matrixDev }) =>
-    matrixDev.generation.hotPlug ? 'guest_matrix hotplug ap_config\n' : '\n',
-  ),
-};
-
-/** The files of the type's directory, `mdev_supported_types/vfio_ap-passthrough/`. */
-export const MDEV_TYPE_ATTRIBUTES: AttributeTable<VfioAp> = {
-  name: readOnly(({ parent }) => `${parent.types[0]!.spec.prettyName}\n`),
-  device_api: readOnly(({ parent }) => `${parent.driver.deviceApi}\n`),
-  available_instances: readOnly(({ parent }) => `${parent.available}\n`),
-  create: writeOnly((vfioAp, text) => {
-    vfioAp.create(text);
-  }),
-};
-
-/** The file of a queue that is bound to vfio_ap. */
-export function queueStatusText(vfioAp: VfioAp, apqn: number): string {
-  const queue = vfioAp.matrixDev.findQueue(apqn);
-  if (queue === undefined)
-    throw new VfioError('ENOENT', 'status: the queue is not bound to vfio_ap');
-  return `${vfioAp.matrixDev.statusOf(queue)}\n`;
+/**
+ * The files of a mediated matrix device, `/sys/devices/vfio_ap/matrix/<uuid>/`, beside those of every mediated device.
+ *
+ * @param of finds the matrix of a device.
+ * @param hotPlug whether the kernel is one that filters, and so has something to show of it.
+ */
+export function mdevAttributes(
+  log: KernelLog,
+  of: (device: MdevDevice) => ApMatrixMdev,
+  hotPlug: boolean,
+): readonly Attribute<MdevDevice>[] {
+  const writable = (
+    name: string,
+    store: (mdev: ApMatrixMdev, text: string) => void,
+  ): Attribute<MdevDevice> => ({
+    name,
+    mode: 0o200,
+    store: (device, text) => attempt(log, () => store(of(device), text)),
+  });
+  const readable = (name: string, show: (mdev: ApMatrixMdev) => string): Attribute<MdevDevice> => ({
+    name,
+    mode: 0o444,
+    show: (device) => show(of(device)),
+  });
+  const assignables: readonly Assignable[] = ['adapter', 'domain', 'control_domain'];
+  return [
+    ...assignables.flatMap((what) => [
+      writable(`assign_${what}`, (mdev, text) => assign(mdev, what, text)),
+      writable(`unassign_${what}`, (mdev, text) => unassign(mdev, what, text)),
+    ]),
+    readable('control_domains', ({ matrix }) => formatControlDomains(matrix.adm)),
+    readable('matrix', ({ matrix }) => formatQueues(matrix)),
+    ...(hotPlug
+      ? [
+          readable('guest_matrix', ({ shadow }) => formatQueues(shadow)),
+          {
+            ...readable('ap_config', ({ matrix }) => formatApConfig(matrix)),
+            ...writable('ap_config', setApConfig),
+            mode: 0o644,
+          },
+        ]
+      : []),
+  ];
 }

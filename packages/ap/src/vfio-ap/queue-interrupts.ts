@@ -6,7 +6,7 @@ import {
   queueStatus,
   responseCode,
 } from '../arch/queue-status.js';
-import type { VirtualClock } from '../clock.js';
+import type { KernelClock } from '../kernel-clock.js';
 import type { Kvm } from '../kvm/kvm.js';
 import type { AqicIntercept } from '../kvm/pqap.js';
 import type { QueueRegistration, VfioApQueue } from './vfio-ap-queue.js';
@@ -26,7 +26,7 @@ const INVALID_NIB = queueStatus(INVALID_ADDRESS);
 export class QueueInterrupts {
   constructor(
     private readonly ap: ApInstructions,
-    private readonly clock: VirtualClock,
+    private readonly clock: KernelClock,
   ) {}
 
   /**

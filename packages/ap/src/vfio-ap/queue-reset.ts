@@ -1,8 +1,8 @@
+import type { KernelLog } from '@vfiokit/driver-model';
 import { formatApqn } from '../arch/apqn.js';
 import type { ApInstructions } from '../arch/instructions.js';
 import { AP_RESPONSE, formatResponseCode, responseCode } from '../arch/queue-status.js';
-import type { VirtualClock } from '../clock.js';
-import type { KernelLog } from '../kernel-log.js';
+import type { KernelClock } from '../kernel-clock.js';
 import type { VfioApQueue } from './vfio-ap-queue.js';
 
 const {
@@ -79,7 +79,7 @@ export const HUNG_TASK_TIMEOUT = 120_000;
 export class QueueReset {
   constructor(
     private readonly ap: ApInstructions,
-    private readonly clock: VirtualClock,
+    private readonly clock: KernelClock,
     private readonly log: KernelLog,
   ) {}
 
@@ -96,7 +96,11 @@ export class QueueReset {
     );
     if (!finished)
       for (const queue of queues.filter((one) => one.resetting))
-        this.log.warn(`${formatApqn(queue.apqn)}: reset blocked for more than 120 seconds`);
+        this.log.write(
+          'warning',
+          formatApqn(queue.apqn),
+          'reset blocked for more than 120 seconds',
+        );
     return queues.every((queue) => responseCode(queue.resetStatus) === NORMAL);
   }
 
@@ -140,6 +144,10 @@ export class QueueReset {
   }
 
   #giveUp(queue: VfioApQueue, code: number): void {
-    this.log.warn(`${formatApqn(queue.apqn)}: reset: response code ${formatResponseCode(code)}`);
+    this.log.write(
+      'error',
+      formatApqn(queue.apqn),
+      `reset: response code ${formatResponseCode(code)}`,
+    );
   }
 }

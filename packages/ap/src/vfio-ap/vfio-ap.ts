@@ -1,3 +1,4 @@
+import { attributeFile } from '@vfiokit/driver-model';
 import { type MdevBus, type MdevDevice, type MdevDriver, MdevParent } from '@vfiokit/mdev';
 import { ERRNO, VfioError } from '@vfiokit/uapi';
 import { AP_DEVICE_TYPES, type ApQueueDriver } from '../bus/ap-driver.js';
@@ -5,7 +6,9 @@ import type { ApSubsystem } from '../bus/ap-subsystem.js';
 import { EmulatedDevice } from '../vfio/emulated-device.js';
 import { ApMatrixMdev } from './ap-matrix-mdev.js';
 import { CURRENT_GENERATION, type VfioApGeneration } from './generation.js';
+import { MatrixBusDevice } from './matrix-bus-device.js';
 import { MatrixDev } from './matrix-dev.js';
+import { mdevAttributes } from './mdev-attributes.js';
 import { mdevIoctl } from './mdev-ioctl.js';
 import { QueueInterrupts } from './queue-interrupts.js';
 import { QueueReset } from './queue-reset.js';
@@ -13,7 +16,7 @@ import { QueueReset } from './queue-reset.js';
 /** How many mediated devices the matrix device may have. */
 export const MAX_INSTANCES = 65_536;
 
-/** What a kernel needs to load vfio_ap. */
+/** How a kernel loads vfio_ap. */
 export interface VfioApOptions {
   readonly generation?: VfioApGeneration;
   /** Whether the machine executes AP instructions at all. */
@@ -27,36 +30,43 @@ export interface VfioApInstance {
   readonly vfio: EmulatedDevice;
 }
 
+const MODULE = 'vfio_ap';
+
 /** The module vfio_ap, loaded: queue driver, matrix device, and mediated devices (vfio_ap_drv.c). */
 export class VfioAp {
   readonly matrixDev: MatrixDev;
   readonly parent: MdevParent;
   /** What queues are bound to. */
   readonly driver: ApQueueDriver;
+  readonly #matrixDevice: MatrixBusDevice;
+  readonly #mdevDriver: MdevDriver;
   readonly #instances = new Map<string, VfioApInstance>();
 
   /** Loads the module. @throws VfioError `ENODEV` without AP instructions. */
   constructor(
     private readonly kernel: ApSubsystem,
-    mdevBus: MdevBus,
+    private readonly mdevBus: MdevBus,
     { generation = CURRENT_GENERATION, apInstructions = true }: VfioApOptions = {},
   ) {
     if (!apInstructions)
       throw new VfioError('ENODEV', 'vfio_ap: this machine has no AP instructions');
-    const { bus } = kernel;
+    const { bus, core } = kernel;
+    this.#matrixDevice = new MatrixBusDevice(core, generation.hotPlug);
     this.matrixDev = new MatrixDev({
       ap: bus.ap,
       ownership: bus,
-      reset: new QueueReset(bus.ap, bus.clock, bus.log),
+      reset: new QueueReset(bus.ap, bus.clock, core.log),
       interrupts: new QueueInterrupts(bus.ap, bus.clock),
       generation,
-      log: bus.log,
+      log: core.log,
     });
     this.driver = queueDriver(this.matrixDev);
-    bus.registerDriver(this.driver);
+    bus.register(this.driver);
+    this.#mdevDriver = this.#makeMdevDriver();
+    mdevBus.register(this.#mdevDriver);
     this.parent = new MdevParent(mdevBus, {
-      name: 'vfio_ap/matrix',
-      driver: this.#mdevDriver(),
+      device: this.#matrixDevice.device,
+      driver: this.#mdevDriver,
       types: [{ name: 'passthrough', prettyName: 'VFIO AP Passthrough Device' }],
       instances: MAX_INSTANCES,
       noInstance: generation.noInstance,
@@ -65,18 +75,12 @@ export class VfioAp {
 
   /** Makes a mediated device, as a write to the type's `create` does. @throws VfioError */
   create(text: string): VfioApInstance {
-    const { uuid } = this.parent.types[0]!.create(text);
-    return this.#instances.get(uuid)!;
+    return this.#instanceOf(this.parent.types[0]!.create(text));
   }
 
   /** The mediated devices by UUID. One that is being removed counts until it is gone. */
   get instances(): ReadonlyMap<string, VfioApInstance> {
     return this.#instances;
-  }
-
-  /** Whether an open device keeps the module in the kernel. */
-  get inUse(): boolean {
-    return [...this.#instances.values()].some(({ vfio }) => vfio.openCount > 0);
   }
 
   /**
@@ -85,48 +89,76 @@ export class VfioAp {
    * @throws VfioError `EBUSY` while a device is open.
    */
   unload(): void {
-    if (this.inUse)
+    const { core, bus } = this.kernel;
+    if (core.module(MODULE).references > 0)
       throw new VfioError('EBUSY', 'vfio_ap: in use; close the VFIO devices that are open first');
-    this.parent.unregister();
-    this.kernel.bus.unregisterDriver(this.driver);
+    // Nothing is open, so nothing of this can block.
+    void this.parent.unregister();
+    void this.mdevBus.unregister(this.#mdevDriver);
+    void bus.unregister(this.driver);
+    this.#matrixDevice[Symbol.dispose]();
+    core.forgetModule(MODULE);
   }
 
-  #mdevDriver(): MdevDriver {
-    const { matrixDev } = this;
+  #instanceOf(device: MdevDevice): VfioApInstance {
+    return this.#instances.get(device.uuid)!;
+  }
+
+  #makeMdevDriver(): MdevDriver {
+    const { matrixDev, kernel } = this;
+    const { hotPlug, removeInUse } = matrixDev.generation;
     return {
-      name: 'vfio_ap',
+      name: 'vfio_ap_mdev',
+      module: MODULE,
       deviceApi: 'vfio-ap',
+      deviceAttributes: mdevAttributes(
+        kernel.core.log,
+        (device) => this.#instanceOf(device).matrix,
+        hotPlug,
+      ),
       probe: (mdev) => {
         const matrix = new ApMatrixMdev(mdev.uuid, matrixDev);
-        const vfio = new EmulatedDevice(
-          mdev.uuid,
-          {
-            open: (kvm) => matrix.open(kvm),
-            close: () => matrix.close(),
-            kvmChanged: (kvm) => matrix.kvmChanged(kvm),
-            request: (count) => matrix.request(count),
-            dmaUnmap: (iova, size) => matrix.dmaUnmap(iova, size),
-            ioctl: (command, argument, caller) => mdevIoctl(matrix, command, argument, caller),
-          },
-          this.kernel.bus.clock,
-        );
         matrixDev.mdevs.push(matrix);
+        const vfio = this.#vfioDevice(matrix);
         this.#instances.set(mdev.uuid, { mdev, matrix, vfio });
+        return 0;
       },
-      checkRemove: ({ uuid }) => {
-        const kvm = this.#instances.get(uuid)?.matrix.kvm;
-        if (matrixDev.generation.removeInUse === 'EBUSY' && kvm !== undefined)
-          throw new VfioError('EBUSY', `${uuid}: machine "${kvm.name}" uses the device`);
+      checkRemove: (mdev) => {
+        const { kvm } = this.#instanceOf(mdev).matrix;
+        if (removeInUse === 'EBUSY' && kvm !== undefined)
+          throw new VfioError('EBUSY', `${mdev.uuid}: machine "${kvm.name}" uses the device`);
       },
-      remove: ({ uuid }, done) => {
-        const { matrix, vfio } = this.#instances.get(uuid)!;
-        vfio.unregister(() => {
+      remove: (mdev) => {
+        const { matrix, vfio } = this.#instanceOf(mdev);
+        return vfio.unregister(() => {
           matrixDev.forget(matrix);
-          this.#instances.delete(uuid);
-          done();
+          this.#instances.delete(mdev.uuid);
         });
       },
     };
+  }
+
+  /** The VFIO device of a matrix. While it is open the module stays in the kernel. */
+  #vfioDevice(matrix: ApMatrixMdev): EmulatedDevice {
+    const module = this.kernel.core.module(MODULE);
+    return new EmulatedDevice(
+      matrix.uuid,
+      {
+        open: (kvm) => {
+          matrix.open(kvm);
+          module.references += 1;
+        },
+        close: () => {
+          matrix.close();
+          module.references -= 1;
+        },
+        kvmChanged: (kvm) => matrix.kvmChanged(kvm),
+        request: (count) => matrix.request(count),
+        dmaUnmap: (iova, size) => matrix.dmaUnmap(iova, size),
+        ioctl: (command, argument, caller) => mdevIoctl(matrix, command, argument, caller),
+      },
+      this.kernel.bus.clock,
+    );
   }
 }
 
@@ -134,14 +166,20 @@ export class VfioAp {
 function queueDriver(matrixDev: MatrixDev): ApQueueDriver {
   return {
     name: 'vfio_ap',
+    module: MODULE,
     kind: 'queue',
     types: Object.values(AP_DEVICE_TYPES),
     isDefault: false,
-    probe: ({ apqn }) => {
-      matrixDev.probeQueue(apqn);
+    probe: (queue) => {
+      const bound = matrixDev.probeQueue(queue.apqn);
+      const show = () => `${matrixDev.statusOf(bound)}\n`;
+      queue.entries.set('status', attributeFile({ name: 'status', mode: 0o444, show }, queue));
       return 0;
     },
-    remove: ({ apqn }) => matrixDev.removeQueue(apqn),
+    remove: (queue) => {
+      queue.entries.delete('status');
+      matrixDev.removeQueue(queue.apqn);
+    },
     inUse: (queues) => (matrixDev.inUse(queues) ? -ERRNO.EADDRINUSE : 0),
     onConfigChanged: (next, previous) => matrixDev.onConfigChanged(next, previous),
     onScanComplete: () => matrixDev.onScanComplete(),

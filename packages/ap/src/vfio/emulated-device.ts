@@ -1,5 +1,6 @@
+import type { Blocking } from '@vfiokit/driver-model';
 import { EINVAL, type IoctlArgument, type Process, VfioError, type VfioFile } from '@vfiokit/uapi';
-import type { VirtualClock } from '../clock.js';
+import type { KernelClock } from '../kernel-clock.js';
 import type { Kvm } from '../kvm/kvm.js';
 import { VfioDeviceFile } from './device-file.js';
 
@@ -31,12 +32,13 @@ export class EmulatedDevice {
   #opener: GroupFile | CdevFile | undefined;
   #group: GroupFile | undefined;
   #openCount = 0;
+  #going = false;
   #whenClosed: (() => void) | undefined;
 
   constructor(
     readonly name: string,
     readonly ops: EmulatedDeviceOps,
-    private readonly clock: VirtualClock,
+    private readonly clock: KernelClock,
   ) {}
 
   get openCount(): number {
@@ -99,32 +101,33 @@ export class EmulatedDevice {
   }
 
   /**
-   * Takes the device away. While it is open its user is asked to let go, now and every ten seconds.
+   * Takes the device away. While it is open its user is asked to let go, now and every ten seconds, and this blocks.
    *
-   * @param done called when it is closed, maybe before this returns.
+   * @param closed called as soon as nobody has it open any more.
    */
-  unregister(done: () => void): void {
+  unregister(closed: () => void): Blocking<void> {
+    this.#going = true;
     if (this.#openCount === 0) {
-      this.#whenClosed = () => {};
-      done();
+      closed();
       return;
     }
-    let cancel = (): void => {};
-    this.#whenClosed = () => {
-      cancel();
-      this.#whenClosed = () => {};
-      done();
-    };
-    const ask = (count: number): void => {
-      cancel = this.clock.workAfter(REQUEST_INTERVAL, () => ask(count + 1));
-      this.ops.request(count);
-    };
-    ask(0);
+    return new Promise((resolve) => {
+      let cancel = (): void => {};
+      this.#whenClosed = () => {
+        cancel();
+        closed();
+        resolve();
+      };
+      const ask = (count: number): void => {
+        cancel = this.clock.workAfter(REQUEST_INTERVAL, () => ask(count + 1));
+        this.ops.request(count);
+      };
+      ask(0);
+    });
   }
 
   #checkPresent(): void {
-    if (this.#whenClosed !== undefined)
-      throw new VfioError('ENODEV', `${this.name}: the device is going away`);
+    if (this.#going) throw new VfioError('ENODEV', `${this.name}: the device is going away`);
   }
 }
 

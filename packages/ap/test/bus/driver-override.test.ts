@@ -6,29 +6,29 @@ const OVERRIDE = '/sys/bus/ap/devices/05.0004/driver_override';
 /** 05.0004 bound to vfio_ap by its override, with full masks. */
 function overridden() {
   const m = machine();
-  m.sysfs.write(OVERRIDE, 'vfio_ap\n');
-  m.sysfs.write('/sys/bus/ap/drivers/cex4queue/unbind', '05.0004');
-  m.sysfs.write('/sys/bus/ap/drivers_probe', '05.0004');
+  m.shell.echo('vfio_ap\n', OVERRIDE);
+  m.shell.echo('05.0004', '/sys/bus/ap/drivers/cex4queue/unbind');
+  m.shell.echo('05.0004', '/sys/bus/ap/drivers_probe');
   return m;
 }
 
 describe('driver_override', () => {
   it('[ap:49] is refused while the masks are in use', () => {
     const m = free();
-    expect(errnoOf(() => m.sysfs.write(OVERRIDE, 'vfio_ap'))).toBe('EINVAL');
-    expect(m.sysfs.read(OVERRIDE)).toBe('\n');
+    expect(errnoOf(() => m.shell.echo('vfio_ap', OVERRIDE))).toBe('EINVAL');
+    expect(m.shell.cat(OVERRIDE)).toBe('\n');
   });
 
   it('[ap:50] is stored, and binds nothing by itself', () => {
     const m = machine();
-    m.sysfs.write(OVERRIDE, 'vfio_ap\nand more');
-    expect(m.sysfs.read(OVERRIDE)).toBe('vfio_ap\n');
+    m.shell.echo('vfio_ap\nand more', OVERRIDE);
+    expect(m.shell.cat(OVERRIDE)).toBe('vfio_ap\n');
     expect(m.driverOf('05.0004')).toBe('cex4queue');
   });
 
   it('[ap:51] keeps the masks from being used', () => {
     const m = machine();
-    m.sysfs.write(OVERRIDE, 'vfio_ap');
+    m.shell.echo('vfio_ap', OVERRIDE);
     expect(errnoOf(() => m.writeBus('apmask', '-6'))).toBe('EINVAL');
     expect(errnoOf(() => m.writeBus('aqmask', '+0-255'))).toBe('EINVAL');
   });
@@ -46,40 +46,40 @@ describe('driver_override', () => {
 
   it('[ap:54] ends with an empty line, and masks can be used again', () => {
     const m = machine();
-    m.sysfs.write(OVERRIDE, 'vfio_ap');
-    m.sysfs.write(OVERRIDE, '\n');
-    expect(m.sysfs.read(OVERRIDE)).toBe('\n');
+    m.shell.echo('vfio_ap', OVERRIDE);
+    m.shell.echo('\n', OVERRIDE);
+    expect(m.shell.cat(OVERRIDE)).toBe('\n');
     m.writeBus('apmask', '-5');
     expect(m.driverOf('05.0004')).toBe('vfio_ap');
   });
 
   it('[ap:55] that names no driver of the queue leaves it without one', () => {
     const m = machine();
-    m.sysfs.write(OVERRIDE, 'nobody');
-    m.sysfs.write('/sys/bus/ap/drivers/cex4queue/unbind', '05.0004');
-    m.sysfs.write('/sys/bus/ap/drivers_probe', '05.0004');
+    m.shell.echo('nobody', OVERRIDE);
+    m.shell.echo('05.0004', '/sys/bus/ap/drivers/cex4queue/unbind');
+    m.shell.echo('05.0004', '/sys/bus/ap/drivers_probe');
     expect(m.driverOf('05.0004')).toBeUndefined();
-    expect(errnoOf(() => m.sysfs.write('/sys/bus/ap/drivers/vfio_ap/bind', '05.0004'))).toBe(
+    expect(errnoOf(() => m.shell.echo('05.0004', '/sys/bus/ap/drivers/vfio_ap/bind'))).toBe(
       'ENODEV',
     );
   });
 
   it('is shorter than a page', () => {
     const m = machine();
-    expect(errnoOf(() => m.sysfs.write(OVERRIDE, 'x'.repeat(4096)))).toBe('EINVAL');
+    expect(errnoOf(() => m.shell.echo('x'.repeat(4096), OVERRIDE))).toBe('EINVAL');
   });
 
   it('can be set after a kernel parameter has set a mask, until a write changes one', () => {
     const m = machine({ parameters: { apmask: '0x00' } });
-    m.sysfs.write(OVERRIDE, 'cex4queue');
-    m.sysfs.write(OVERRIDE, '\n');
+    m.shell.echo('cex4queue', OVERRIDE);
+    m.shell.echo('\n', OVERRIDE);
     m.writeBus('apmask', '+5');
-    expect(errnoOf(() => m.sysfs.write(OVERRIDE, 'cex4queue'))).toBe('EINVAL');
+    expect(errnoOf(() => m.shell.echo('cex4queue', OVERRIDE))).toBe('EINVAL');
   });
 
   it('goes with its queue, and does not keep the masks from being used for ever', () => {
     const m = machine();
-    m.sysfs.write(OVERRIDE, 'vfio_ap');
+    m.shell.echo('vfio_ap', OVERRIDE);
     m.hardware.removeAdapter(5);
     m.writeBus('scans', '1');
     m.writeBus('apmask', '-6');

@@ -18,9 +18,9 @@ describe('apmask and aqmask', () => {
 
   it('[ap:19] stay as they are when a write fails, with bindings and uevents', () => {
     const m = free();
-    const before = [m.readBus('apmask'), m.kernel.bus.uevents.length, m.boundTo('vfio_ap')];
+    const before = [m.readBus('apmask'), m.core.uevents.events.length, m.boundTo('vfio_ap')];
     expect(errnoOf(() => m.writeBus('apmask', '+5,+256'))).toBe('EINVAL');
-    expect([m.readBus('apmask'), m.kernel.bus.uevents.length, m.boundTo('vfio_ap')]).toEqual(
+    expect([m.readBus('apmask'), m.core.uevents.events.length, m.boundTo('vfio_ap')]).toEqual(
       before,
     );
   });
@@ -28,11 +28,11 @@ describe('apmask and aqmask', () => {
   it('[ap:20] do nothing when their current value is written', () => {
     const m = free();
     m.assigned([5], [4]);
-    const before = m.kernel.bus.uevents.length;
-    const warnings = m.log.lines.length;
+    const before = m.core.uevents.events.length;
+    const warnings = m.dmesg().length;
     m.writeBus('apmask', m.readBus('apmask'));
-    expect(m.kernel.bus.uevents).toHaveLength(before);
-    expect(m.log.lines).toHaveLength(warnings);
+    expect(m.core.uevents.events).toHaveLength(before);
+    expect(m.dmesg()).toHaveLength(warnings);
   });
 
   it.each([
@@ -41,7 +41,7 @@ describe('apmask and aqmask', () => {
   ])('[ap:21] announce a change of %s once on the root device', (mask, variable) => {
     const m = machine();
     m.writeBus(mask, '-4');
-    const changes = m.kernel.bus.uevents.filter(({ env }) => variable in env);
+    const changes = m.uevents().filter(({ env }) => variable in env);
     expect(changes).toEqual([
       { action: 'change', device: 'ap', env: { [variable]: `0xf7${'f'.repeat(62)}` } },
     ]);
@@ -88,8 +88,8 @@ describe('the partition', () => {
 
   it('[ap:27] keeps a reserved queue from vfio_ap', () => {
     const m = machine();
-    m.sysfs.write('/sys/bus/ap/drivers/cex4queue/unbind', '05.0004');
-    expect(errnoOf(() => m.sysfs.write('/sys/bus/ap/drivers/vfio_ap/bind', '05.0004'))).toBe(
+    m.shell.echo('05.0004', '/sys/bus/ap/drivers/cex4queue/unbind');
+    expect(errnoOf(() => m.shell.echo('05.0004', '/sys/bus/ap/drivers/vfio_ap/bind'))).toBe(
       'ENODEV',
     );
     expect(m.driverOf('05.0004')).toBeUndefined();
@@ -97,8 +97,8 @@ describe('the partition', () => {
 
   it('[ap:28] keeps any other queue from the host', () => {
     const m = free();
-    m.sysfs.write('/sys/bus/ap/drivers/vfio_ap/unbind', '05.0004');
-    expect(errnoOf(() => m.sysfs.write('/sys/bus/ap/drivers/cex4queue/bind', '05.0004'))).toBe(
+    m.shell.echo('05.0004', '/sys/bus/ap/drivers/vfio_ap/unbind');
+    expect(errnoOf(() => m.shell.echo('05.0004', '/sys/bus/ap/drivers/cex4queue/bind'))).toBe(
       'ENODEV',
     );
   });
@@ -107,7 +107,7 @@ describe('the partition', () => {
     const m = free();
     const mdev = m.assigned([5], [4]);
     m.guestWith(mdev);
-    m.sysfs.write('/sys/bus/ap/drivers/vfio_ap/unbind', '05.0004\n');
+    m.shell.echo('05.0004\n', '/sys/bus/ap/drivers/vfio_ap/unbind');
     expect(m.driverOf('05.0004')).toBeUndefined();
     expect(mdev.passed).toEqual(['.0004']);
   });
@@ -124,7 +124,7 @@ describe('the partition', () => {
     const before = m.kernel.bus.completions;
     m.loadVfioAp();
     expect(m.readBus('bindings')).toBe('6/6 (complete)\n');
-    expect(m.kernel.bus.uevents.at(-1)).toEqual({
+    expect(m.uevents().findLast(({ device }) => device === 'ap')).toEqual({
       action: 'change',
       device: 'ap',
       env: { BINDINGS: 'complete', COMPLETECOUNT: String(before + 1) },
@@ -191,15 +191,15 @@ describe('a request of a host program', () => {
 describe('an adapter type', () => {
   it('[ap:32] before CEX4 gets no device', () => {
     const m = machine({ hardware: { ...HARDWARE, adapters: { 5: { type: 9 }, 6: {} } } });
-    expect(m.kernel.bus.device('card05')).toBeUndefined();
+    expect(m.kernel.bus.devices.get('card05')).toBeUndefined();
     expect(m.boundTo('cex4queue')).toHaveLength(3);
   });
 
   it('[ap:33] that is too new is taken for what it is compatible with', () => {
     const adapters = { 5: { type: 15, compatibleType: 14 }, 6: { type: 16 } };
     const m = machine({ hardware: { ...HARDWARE, adapters } });
-    expect(m.sysfs.read(m.device('card05', 'hwtype'))).toBe('14\n');
-    expect(m.sysfs.read(m.device('card05', 'raw_hwtype'))).toBe('15\n');
-    expect(m.kernel.bus.device('card06')).toBeUndefined();
+    expect(m.shell.cat(m.device('card05', 'hwtype'))).toBe('14\n');
+    expect(m.shell.cat(m.device('card05', 'raw_hwtype'))).toBe('15\n');
+    expect(m.kernel.bus.devices.get('card06')).toBeUndefined();
   });
 });

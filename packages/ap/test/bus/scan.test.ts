@@ -4,9 +4,9 @@ import {
   type ApQueueDriver,
   ApSubsystem,
   finish,
-  KernelLog,
-  VirtualClock,
+  KernelClock,
 } from '@vfiokit/ap';
+import { DriverCore } from '@vfiokit/driver-model';
 import { describe, expect, it } from 'vitest';
 import { ALL_QUEUES, errnoOf, free, HARDWARE, machine } from '../support/fixture.js';
 
@@ -26,9 +26,9 @@ function listener(log: string[]): ApQueueDriver {
 
 /** A kernel that has not scanned yet. */
 function booting(): ApSubsystem {
-  const clock = new VirtualClock();
+  const clock = new KernelClock();
   const ap = new ApHardware(HARDWARE, clock);
-  return new ApSubsystem({ ap, clock, log: new KernelLog() });
+  return new ApSubsystem({ core: new DriverCore(clock), ap, clock });
 }
 
 describe('a scan', () => {
@@ -36,7 +36,7 @@ describe('a scan', () => {
     const m = machine();
     m.hardware.removeAdapter(6);
     m.writeBus('scans', '1');
-    const removed = m.kernel.bus.uevents.filter(({ action }) => action === 'remove');
+    const removed = m.uevents().filter(({ action }) => action === 'remove');
     expect(removed.map(({ device }) => device)).toEqual([
       '06.0004',
       '06.0047',
@@ -56,7 +56,7 @@ describe('a scan', () => {
   it('[ap:57] reports no change the first time', () => {
     const log: string[] = [];
     const kernel = booting();
-    kernel.bus.registerDriver(listener(log));
+    kernel.bus.register(listener(log));
     kernel.start();
     expect(kernel.bus.scans).toBe(1);
     expect(log).toEqual([]);
@@ -65,7 +65,7 @@ describe('a scan', () => {
   it('[ap:58] reports no change where there is none', () => {
     const log: string[] = [];
     const m = machine();
-    m.kernel.bus.registerDriver(listener(log));
+    m.kernel.bus.register(listener(log));
     m.writeBus('scans', '1');
     expect(log).toEqual([]);
   });
@@ -73,7 +73,7 @@ describe('a scan', () => {
   it('[ap:59] reports a change before and after the devices follow', () => {
     const log: string[] = [];
     const m = machine();
-    m.kernel.bus.registerDriver(listener(log));
+    m.kernel.bus.register(listener(log));
     m.hardware.addAdapter(7);
     for (const step of m.kernel.scanner.scan()) log.push(step);
     expect(log).toEqual([
@@ -89,7 +89,7 @@ describe('a scan', () => {
     const log: string[] = [];
     const hardware = { ...HARDWARE, domains: [4], qciInstalled: false };
     const m = machine({ hardware });
-    m.kernel.bus.registerDriver(listener(log));
+    m.kernel.bus.register(listener(log));
     m.hardware.addAdapter(7);
     m.writeBus('scans', '1');
     expect(log).toEqual([]);
@@ -104,17 +104,22 @@ describe('a scan', () => {
     m.hardware.setState(5, 'standby');
     m.writeBus('scans', '1');
     expect(m.boundTo('vfio_ap')).toEqual(ALL_QUEUES);
-    expect(m.sysfs.read(m.device('card05', 'config'))).toBe('0\n');
-    const told = m.kernel.bus.uevents.filter(({ env }) => 'CONFIG' in env);
-    expect(told).toContainEqual({ action: 'change', device: 'card05', env: { CONFIG: '0' } });
+    expect(m.shell.cat(m.device('card05', 'config'))).toBe('0\n');
+    const told = m.uevents().filter(({ env }) => 'CONFIG' in env);
+    expect(told).toContainEqual({
+      action: 'change',
+      device: 'card05',
+      env: expect.objectContaining({ CONFIG: '0' }),
+    });
   });
 
   it('[ap:62] makes a card whose functions changed anew', () => {
     const m = machine();
-    m.kernel.bus.uevents.length = 0;
+    const from = m.core.uevents.events.length;
     m.hardware.addAdapter(5, { functions: { ap4kc: false } });
     m.writeBus('scans', '1');
-    const steps = m.kernel.bus.uevents
+    const steps = m
+      .uevents(from)
       .filter(({ action }) => action === 'add' || action === 'remove')
       .map(({ action, device }) => `${action} ${device}`);
     expect(steps).toEqual([
@@ -151,7 +156,9 @@ describe('a scan', () => {
   });
 
   it('is announced when the first is done', () => {
-    const initial = machine().kernel.bus.uevents.filter(({ env }) => 'INITSCAN' in env);
+    const initial = machine()
+      .uevents()
+      .filter(({ env }) => 'INITSCAN' in env);
     expect(initial).toEqual([{ action: 'change', device: 'ap', env: { INITSCAN: 'done' } }]);
   });
 
@@ -185,7 +192,7 @@ describe('the queues of the host', () => {
     const m = machine({ hardware: { ...HARDWARE, resetTime: 30 } });
     const queue = m.kernel.bus.queue(0x0504)!;
     expect(queue.machineState).toBe('RESET_WAIT');
-    expect(m.sysfs.read(m.device('05.0004', 'reset'))).toBe('Reset in progress.\n');
+    expect(m.shell.cat(m.device('05.0004', 'reset'))).toBe('Reset in progress.\n');
     m.clock.advance(40);
     expect(queue.machineState).toBe('IDLE');
   });
@@ -194,7 +201,7 @@ describe('the queues of the host', () => {
     const m = machine({ hardware: { ...HARDWARE, aqicTime: 5 } });
     expect(m.kernel.bus.queue(0x0504)!.machineState).toBe('SETIRQ_WAIT');
     m.clock.advance(10);
-    expect(m.sysfs.read(m.device('05.0004', 'interrupt'))).toBe('Interrupts enabled.\n');
+    expect(m.shell.cat(m.device('05.0004', 'interrupt'))).toBe('Interrupts enabled.\n');
   });
 });
 
@@ -237,7 +244,7 @@ describe('the files of the bus', () => {
     expect(errnoOf(() => m.writeBus('poll_timeout', '120000000001'))).toBe('EINVAL');
     expect(m.readBus('poll_timeout')).toBe('120000000000\n');
     expect(errnoOf(() => m.writeBus('bindings', '1'))).toBe('EACCES');
-    expect(errnoOf(() => m.sysfs.read('/sys/bus/ap/drivers_probe'))).toBe('EACCES');
+    expect(errnoOf(() => m.shell.cat('/sys/bus/ap/drivers_probe'))).toBe('EACCES');
     expect(errnoOf(() => m.readBus('nothing'))).toBe('ENOENT');
   });
 });
@@ -245,36 +252,36 @@ describe('the files of the bus', () => {
 describe('the files of a card', () => {
   it('tell what it is', () => {
     const m = machine();
-    const read = (name: string) => m.sysfs.read(`/sys/devices/ap/card05/${name}`);
+    const read = (name: string) => m.shell.cat(`/sys/devices/ap/card05/${name}`);
     expect(read('modalias')).toBe('ap:t0D\n');
     expect(read('depth')).toBe('8\n');
     expect(read('max_msg_size')).toBe('12288\n');
-    expect(m.sysfs.readLink('/sys/devices/ap/card05/driver')).toBe('/sys/bus/ap/drivers/cex4card');
-    expect(m.sysfs.list('/sys/devices/ap')).toEqual(['card05', 'card06']);
+    expect(m.shell.readlink('/sys/devices/ap/card05/driver')).toBe('/sys/bus/ap/drivers/cex4card');
+    expect(m.shell.ls('/sys/devices/ap')).toEqual(['card05', 'card06', 'uevent']);
   });
 
   it('count requests, until something is written', () => {
     const m = machine();
     m.kernel.bus.queue(0x0504)!.enqueue({ text: 'a', done: () => {} });
-    expect(m.sysfs.read(m.device('card05', 'request_count'))).toBe('1\n');
-    m.sysfs.write(m.device('card05', 'request_count'), 'x');
-    expect(m.sysfs.read(m.device('05.0004', 'request_count'))).toBe('0\n');
+    expect(m.shell.cat(m.device('card05', 'request_count'))).toBe('1\n');
+    m.shell.echo('x', m.device('card05', 'request_count'));
+    expect(m.shell.cat(m.device('05.0004', 'request_count'))).toBe('0\n');
   });
 
   it('configure it through the console', () => {
     const m = machine();
     const config = m.device('card05', 'config');
-    m.kernel.bus.uevents.length = 0;
-    m.sysfs.write(config, '0\n');
+    const from = m.core.uevents.events.length;
+    m.shell.echo('0\n', config);
     expect(m.hardware.stateOf(5)).toBe('standby');
-    expect(m.kernel.bus.uevents).toEqual([
-      { action: 'change', device: 'card05', env: { CONFIG: '0' } },
+    expect(m.uevents(from)).toEqual([
+      { action: 'change', device: 'card05', env: expect.objectContaining({ CONFIG: '0' }) },
     ]);
-    expect(errnoOf(() => m.sysfs.write(config, '2'))).toBe('EINVAL');
+    expect(errnoOf(() => m.shell.echo('2', config))).toBe('EINVAL');
     m.hardware.sclp = 'rejects';
-    expect(errnoOf(() => m.sysfs.write(config, '1'))).toBe('EIO');
+    expect(errnoOf(() => m.shell.echo('1', config))).toBe('EIO');
     m.hardware.sclp = 'absent';
-    expect(errnoOf(() => m.sysfs.write(config, '1'))).toBe('EOPNOTSUPP');
-    expect(errnoOf(() => m.sysfs.write(config, '0'))).toBe('ok');
+    expect(errnoOf(() => m.shell.echo('1', config))).toBe('EOPNOTSUPP');
+    expect(errnoOf(() => m.shell.echo('0', config))).toBe('ok');
   });
 });

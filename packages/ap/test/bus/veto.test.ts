@@ -10,8 +10,7 @@ describe('the veto', () => {
     expect(errnoOf(() => m.writeBus('apmask', '+5'))).toBe('EBUSY');
     expect(m.readBus('apmask')).toBe(before);
     expect(m.boundTo('vfio_ap')).toEqual(ALL_QUEUES);
-    expect(m.log.lines.at(-1)).toContain('05.0004');
-    expect(m.log.lines.at(-1)).toContain(M1);
+    expect(m.dmesg()).toContain(`05.0004: assigned to mediated device ${M1}`);
   });
 
   it('[ap:37] does not ask whether a guest runs', () => {
@@ -49,9 +48,9 @@ describe('the veto', () => {
   it('[ap:42 ap:46] is not asked for when bits are only cleared', () => {
     const m = free();
     m.assigned([5], [4]);
-    const warnings = m.log.lines.length;
+    const warnings = m.dmesg().length;
     m.writeBus('aqmask', '-0x47');
-    expect(m.log.lines).toHaveLength(warnings);
+    expect(m.dmesg()).toHaveLength(warnings);
     expect(m.boundTo('vfio_ap')).toEqual(ALL_QUEUES);
   });
 
@@ -75,7 +74,7 @@ describe('the veto', () => {
       inUse: () => -98,
     };
     m.writeBus('apmask', '-5');
-    m.kernel.bus.registerDriver(driver);
+    m.kernel.bus.register(driver);
     expect(errnoOf(() => m.writeBus('apmask', '+5'))).toBe('EBUSY');
   });
 
@@ -89,7 +88,7 @@ describe('the veto', () => {
   it('is asked with all domains for apmask and all adapters for aqmask', () => {
     const m = machine();
     const asked: string[] = [];
-    m.kernel.bus.registerDriver({
+    m.kernel.bus.register({
       name: 'other',
       kind: 'queue',
       types: [],

@@ -13,6 +13,7 @@ import {
   type VfioApInstance,
   type VfioDeviceFile,
 } from '@vfiokit/ap';
+import type { Blocking } from '@vfiokit/driver-model';
 import { type IoctlArgument, Process } from '@vfiokit/uapi';
 
 export const M1 = '11111111-1111-1111-1111-111111111111';
@@ -51,11 +52,23 @@ export class Fixture extends ApMachine {
   }
 
   readBus(attribute: string): string {
-    return this.sysfs.read(`${BUS}/${attribute}`);
+    return this.shell.cat(`${BUS}/${attribute}`);
   }
 
   writeBus(attribute: string, text: string): void {
-    this.sysfs.write(`${BUS}/${attribute}`, text);
+    void this.shell.echo(text, `${BUS}/${attribute}`);
+  }
+
+  /** What user space was told from the `from`th event on, by the last part of each path. */
+  uevents(from = 0): { action: string; device: string; env: Readonly<Record<string, string>> }[] {
+    return this.core.uevents.events
+      .slice(from)
+      .map(({ action, devpath, env }) => ({ action, device: devpath.split('/').at(-1)!, env }));
+  }
+
+  /** The lines of the kernel's log. */
+  dmesg(): string[] {
+    return this.core.log.lines.map(({ subject, text }) => `${subject}: ${text}`);
   }
 
   /** A queue's or card's file. */
@@ -63,8 +76,9 @@ export class Fixture extends ApMachine {
     return `${BUS}/devices/${name}/${attribute}`;
   }
 
+  /** The name of the driver that a device is bound to. */
   driverOf(name: string): string | undefined {
-    return this.kernel.bus.device(name)?.driver?.name;
+    return this.kernel.bus.devices.get(name)?.driver?.name;
   }
 
   boundTo(driver: string): string[] {
@@ -74,7 +88,7 @@ export class Fixture extends ApMachine {
   }
 
   create(uuid = M1): Mdev {
-    this.sysfs.write(`${TYPE}/create`, uuid);
+    void this.shell.echo(uuid, `${TYPE}/create`);
     return new Mdev(this, uuid);
   }
 
@@ -110,11 +124,16 @@ export class Mdev {
   }
 
   read(attribute: string): string {
-    return this.fixture.sysfs.read(`${MATRIX}/${this.uuid}/${attribute}`);
+    return this.fixture.shell.cat(`${MATRIX}/${this.uuid}/${attribute}`);
   }
 
   write(attribute: string, text: string): void {
-    this.fixture.sysfs.write(`${MATRIX}/${this.uuid}/${attribute}`, text);
+    void this.fixture.shell.echo(text, `${MATRIX}/${this.uuid}/${attribute}`);
+  }
+
+  /** Removes the device; a promise if somebody has it open. */
+  remove(): Blocking<void> {
+    return this.fixture.shell.echo('1', `${MATRIX}/${this.uuid}/remove`);
   }
 
   /** The lines of `matrix`. */

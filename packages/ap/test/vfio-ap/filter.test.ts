@@ -14,10 +14,10 @@ describe('the filter', () => {
   it('[ap:113 ap:114] leaves a whole adapter out for one queue, until it is bound again', () => {
     const m = free();
     const mdev = m.assigned([5, 6], [4, 0x47]);
-    m.sysfs.write(`${VFIO_AP}/unbind`, '06.0047');
+    m.shell.echo('06.0047', `${VFIO_AP}/unbind`);
     expect(mdev.passed).toEqual(['05.0004', '05.0047']);
     expect(mdev.assigned).toHaveLength(4);
-    m.sysfs.write(`${VFIO_AP}/bind`, '06.0047');
+    m.shell.echo('06.0047', `${VFIO_AP}/bind`);
     expect(mdev.passed).toHaveLength(4);
   });
 
@@ -59,7 +59,7 @@ describe('the filter', () => {
   it('[ap:119] resets what it takes away of an adapter that was passed', () => {
     const m = free();
     const mdev = m.assigned([5, 6], [4]);
-    m.sysfs.write(`${VFIO_AP}/unbind`, '06.0047');
+    m.shell.echo('06.0047', `${VFIO_AP}/unbind`);
     const zapped = record(m, 'ZAPQ');
     mdev.write('assign_domain', '0x47');
     expect(mdev.passed).toEqual(['05.0004', '05.0047']);
@@ -76,7 +76,7 @@ describe('the filter', () => {
   it('[ap:121] does not run when a domain is unassigned', () => {
     const m = free();
     const mdev = m.assigned([5], [4, 0x47]);
-    m.sysfs.write(`${VFIO_AP}/unbind`, '05.0047');
+    m.shell.echo('05.0047', `${VFIO_AP}/unbind`);
     mdev.write('unassign_domain', '0x47');
     expect(mdev.assigned).toEqual(['05.0004']);
     expect(mdev.passed).toEqual(['.0004']);
@@ -125,15 +125,15 @@ describe('the filter', () => {
 describe('status', () => {
   it('[ap:176] tells a queue from one that is assigned, and from one that a guest uses', () => {
     const m = free();
-    const status = (name: string) => m.sysfs.read(m.device(name, 'status'));
+    const status = (name: string) => m.shell.cat(m.device(name, 'status'));
     expect(status('05.0004')).toBe('unassigned\n');
     const mdev = m.assigned([5, 6], [4]);
     expect(status('05.0004')).toBe('assigned\n');
-    m.sysfs.write(`${VFIO_AP}/unbind`, '06.0047');
+    m.shell.echo('06.0047', `${VFIO_AP}/unbind`);
     new Holder(m, mdev);
     expect(status('05.0004')).toBe('in use\n');
     mdev.write('assign_domain', '0x47');
     expect(status('06.0004')).toBe('assigned\n');
-    expect(m.sysfs.exists(m.device('06.0047', 'status'))).toBe(false);
+    expect(m.shell.exists(m.device('06.0047', 'status'))).toBe(false);
   });
 });

@@ -1,3 +1,5 @@
+import type { Clock } from '@vfiokit/driver-model';
+
 /** Something that is to happen at a time. */
 interface Timer {
   readonly at: number;
@@ -12,7 +14,7 @@ interface Timer {
  * What the kernel does later is queued here; what the kernel sleeps for, the model passes by running what falls due
  * meanwhile. Runs are therefore the same every time.
  */
-export class VirtualClock {
+export class KernelClock implements Clock {
   #now = 0;
   readonly #timers: Timer[] = [];
 
