@@ -1,4 +1,4 @@
-import { type Blocking, Bus, type Driver, type DriverCore, then } from '@vfiokit/driver-model';
+import { andThen, type Blocking, Bus, type Driver, type DriverCore } from '@vfiokit/driver-model';
 import { VfioError } from '@vfiokit/uapi';
 import { AuxiliaryDevice, type AuxiliaryDeviceSpec } from './auxiliary-device.js';
 
@@ -19,7 +19,10 @@ export function auxiliaryDriverName(module: string, name?: string): string {
 }
 
 /** The entry of a driver's table by which it takes a device. */
-export function matchAuxiliary(ids: readonly string[], device: AuxiliaryDevice): string | undefined {
+export function matchAuxiliary(
+  ids: readonly string[],
+  device: AuxiliaryDevice,
+): string | undefined {
   const end = ids.indexOf('');
   return (end < 0 ? ids : ids.slice(0, end)).find((id) => id === device.matchName);
 }
@@ -76,6 +79,6 @@ export class AuxiliaryBus extends Bus<AuxiliaryDevice, AuxiliaryDriver> {
 
   /** Takes a child away, unbinding it first (auxiliary_device_delete, auxiliary_device_uninit). */
   withdraw(device: AuxiliaryDevice): Blocking<void> {
-    return then(this.removeDevice(device), () => device.put());
+    return andThen(this.removeDevice(device), () => device.put());
   }
 }

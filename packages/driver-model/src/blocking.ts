@@ -4,8 +4,8 @@
  */
 export type Blocking<T> = T | Promise<T>;
 
-/** Goes on with a value, at once if it is there. */
-export function then<T, U>(step: Blocking<T>, next: (value: T) => Blocking<U>): Blocking<U> {
+/** Goes on with a value, at once if it is there. (A module must not export a `then`: importing it would await it.) */
+export function andThen<T, U>(step: Blocking<T>, next: (value: T) => Blocking<U>): Blocking<U> {
   return step instanceof Promise ? step.then(next) : next(step);
 }
 

@@ -1,5 +1,5 @@
 import { EINVAL } from '@vfiokit/uapi';
-import { then } from './blocking.js';
+import { andThen } from './blocking.js';
 import type { Bus } from './bus.js';
 import type { Device } from './device.js';
 import type { Driver } from './driver.js';
@@ -28,7 +28,9 @@ function parseAction(text: string): UeventAction | undefined {
 }
 
 /** `/sys/bus/NAME`: devices, drivers and the bus's own files. */
-export function busDirectory<D extends Device, R extends Driver<D>>(bus: Bus<D, R>): SysfsDirectory {
+export function busDirectory<D extends Device, R extends Driver<D>>(
+  bus: Bus<D, R>,
+): SysfsDirectory {
   const files = attributeTable<void>([
     { name: 'drivers_probe', mode: 0o200, store: (_, text) => bus.driversProbe(text) },
     {
@@ -48,7 +50,11 @@ export function busDirectory<D extends Device, R extends Driver<D>>(bus: Bus<D, 
     ['devices', () => mapDirectory(bus.devices, (device) => linkTo(device.path))],
     ['drivers', () => mapDirectory(bus.drivers, (driver) => bus.driverNode(driver))],
   ]);
-  return objectDirectory(undefined, [files], mapDirectory(directories, (make) => make()));
+  return objectDirectory(
+    undefined,
+    [files],
+    mapDirectory(directories, (make) => make()),
+  );
 }
 
 /** A driver's directory: `bind` and `unbind` unless it hides them, and a link to each of its devices. */
@@ -110,7 +116,9 @@ export function deviceDirectory<D extends Device, R extends Driver<D>>(
       if (name === 'driver')
         return device.bound ? linkTo(bus.driverPath(device.driver!)) : undefined;
       const child = device.children.get(name);
-      return child === undefined ? (device.entries.get(name) ?? extra?.get(name)) : deviceNode(child);
+      return child === undefined
+        ? (device.entries.get(name) ?? extra?.get(name))
+        : deviceNode(child);
     },
     *names() {
       yield 'subsystem';
@@ -143,5 +151,5 @@ export function triggerOnNumber(text: string, act: () => unknown): number | Prom
   if (number === undefined) return -EINVAL;
   if (number === 0) return 0;
   const done = act();
-  return done instanceof Promise ? then(done, () => 0) : 0;
+  return done instanceof Promise ? andThen(done, () => 0) : 0;
 }

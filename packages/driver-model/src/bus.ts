@@ -8,7 +8,7 @@ import {
   errnoName,
   VfioError,
 } from '@vfiokit/uapi';
-import { type Blocking, inTurn, then } from './blocking.js';
+import { andThen, type Blocking, inTurn } from './blocking.js';
 import { busDirectory, deviceDirectory, driverDirectory } from './bus-sysfs.js';
 import type { BusType } from './bus-type.js';
 import type { Device, DeviceBus } from './device.js';
@@ -73,7 +73,10 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
    */
   add(device: D): Blocking<void> {
     if (this.#devices.has(device.name))
-      throw new VfioError('EEXIST', `${device.name}: there is a device of this name on ${this.name}`);
+      throw new VfioError(
+        'EEXIST',
+        `${device.name}: there is a device of this name on ${this.name}`,
+      );
     device.bus = this;
     device.attach();
     this.#devices.set(device.name, device);
@@ -85,7 +88,7 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
   removeDevice(device: D): Blocking<void> {
     device.kill();
     this.core.deferred.delete(device);
-    return then(this.release(device), () => {
+    return andThen(this.release(device), () => {
       if (this.#devices.get(device.name) !== device) return;
       this.#devices.delete(device.name);
       device.detach();
@@ -102,7 +105,10 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
    */
   register(driver: R): void {
     if (this.#drivers.has(driver.name))
-      throw new VfioError('EBUSY', `${driver.name}: a driver of this name is registered on ${this.name}`);
+      throw new VfioError(
+        'EBUSY',
+        `${driver.name}: a driver of this name is registered on ${this.name}`,
+      );
     this.#drivers.set(driver.name, driver);
     this.#bound.set(driver, new Set());
     if (this.driversAutoprobe) this.offer(driver);
@@ -118,7 +124,7 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
     if (driver.module !== undefined)
       this.core.modules.get(driver.module)?.drivers.delete(`${this.name}:${driver.name}`);
     const devices = [...(this.#bound.get(driver) ?? [])].reverse();
-    return then(
+    return andThen(
       inTurn(devices, (device) => this.#detach(device, driver)),
       () => {
         this.#drivers.delete(driver.name);
@@ -157,7 +163,7 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
       const { errno } = this.#probeOne(device, driver, false);
       return errno === -EPROBE_DEFER ? -EAGAIN : errno;
     });
-    return then(result, (errno) => {
+    return andThen(result, (errno) => {
       this.core.deferred.settle();
       return errno;
     });
@@ -167,7 +173,7 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
   unbind(driver: R, name: string): Blocking<number> {
     const device = this.#find(name);
     if (device?.driver !== driver) return -ENODEV;
-    return then(this.#detach(device, driver), () => 0);
+    return andThen(this.#detach(device, driver), () => 0);
   }
 
   /**
@@ -182,7 +188,7 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
     // Also true while a removal is blocked, which is why this call then does nothing.
     if (device.driver !== undefined) return 0;
     const result = device.lock.run(() => this.#attach(device, () => true));
-    return then(result, (errno) => {
+    return andThen(result, (errno) => {
       this.core.deferred.settle();
       return errno;
     });
@@ -195,12 +201,12 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
 
   /** Unbinds a device and looks for a driver again (device_reprobe). */
   reattach(device: D): Blocking<void> {
-    return then(this.release(device), () => then(this.driversProbe(device.name), () => {}));
+    return andThen(this.release(device), () => andThen(this.driversProbe(device.name), () => {}));
   }
 
   reprobe(device: Device): Blocking<void> {
     if (!this.driversAutoprobe || device.driver !== undefined || device.dead) return;
-    return then(
+    return andThen(
       device.lock.run(() => this.#attach(device as D, () => true)),
       () => {},
     );
@@ -263,7 +269,7 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
       if (device.driver === undefined && errno === 0)
         this.#attach(device, (driver) => driver.asyncProbe === true);
     });
-    return then(result, () => this.core.deferred.settle());
+    return andThen(result, () => this.core.deferred.settle());
   }
 
   /** Tries the drivers in order until one is bound; the lock is held. 0, or `-EINVAL` if something stopped the search. */
@@ -335,11 +341,11 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
   /** Unbinds; the lock is held, for as long as the driver's remove takes (dd.c: __device_release_driver). */
   #reallyRelease(device: D, driver: R): Blocking<void> {
     const consumers = [...device.consumers];
-    return then(
+    return andThen(
       inTurn(consumers, (consumer) => consumer.bus?.release(consumer)),
       () => {
         device.driverLinked = false;
-        return then(this.type.remove(device, driver), () => {
+        return andThen(this.type.remove(device, driver), () => {
           this.#unwind(device, driver);
           this.emit('unbind', device);
         });

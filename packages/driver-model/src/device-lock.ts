@@ -1,4 +1,4 @@
-import { type Blocking, then } from './blocking.js';
+import { andThen, type Blocking } from './blocking.js';
 
 /** The mutex of a device: whoever comes while it is held waits, and they are served in the order they came (device_lock). */
 export class DeviceLock {
@@ -44,7 +44,7 @@ export class DeviceLock {
       () => {},
     );
     this.#tail = tail;
-    void then(tail, () => {
+    void andThen(tail, () => {
       if (this.#tail !== tail) return;
       this.#tail = undefined;
       this.#held = false;

@@ -52,7 +52,12 @@ export class DriverCore {
     if (module === undefined) {
       module = new Module(name);
       this.#modules.set(name, module);
-      this.uevents.emit({ action: 'add', devpath: `/module/${name}`, subsystem: 'module', env: {} });
+      this.uevents.emit({
+        action: 'add',
+        devpath: `/module/${name}`,
+        subsystem: 'module',
+        env: {},
+      });
     }
     return module;
   }
@@ -60,7 +65,12 @@ export class DriverCore {
   /** For those who unload modules: it leaves `/sys/module`. */
   forgetModule(name: string): void {
     if (this.#modules.delete(name))
-      this.uevents.emit({ action: 'remove', devpath: `/module/${name}`, subsystem: 'module', env: {} });
+      this.uevents.emit({
+        action: 'remove',
+        devpath: `/module/${name}`,
+        subsystem: 'module',
+        env: {},
+      });
   }
 }
 

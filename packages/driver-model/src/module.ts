@@ -18,7 +18,10 @@ export function moduleNode(module: Module): SysfsDirectory {
   const directory = new Directory();
   if (!module.builtIn) {
     directory.set('initstate', textFile('live\n'));
-    directory.set('refcnt', textFile(() => `${module.references}\n`));
+    directory.set(
+      'refcnt',
+      textFile(() => `${module.references}\n`),
+    );
   }
   if (!module.parameters.empty) directory.set('parameters', module.parameters);
   if (module.drivers.size > 0) {

@@ -1,4 +1,12 @@
-export type UeventAction = 'add' | 'remove' | 'change' | 'bind' | 'unbind' | 'move' | 'online' | 'offline';
+export type UeventAction =
+  | 'add'
+  | 'remove'
+  | 'change'
+  | 'bind'
+  | 'unbind'
+  | 'move'
+  | 'online'
+  | 'offline';
 
 /** What the kernel tells the device manager over netlink (lib/kobject_uevent.c). */
 export interface Uevent {

@@ -1,6 +1,6 @@
 import { pciModalias } from '@vfiokit/pci';
 import { EBUSY, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM, ERANGE } from '@vfiokit/uapi';
-import { then } from '../blocking.js';
+import { andThen } from '../blocking.js';
 import { triggerOnNumber } from '../bus-sysfs.js';
 import { type Attribute, attributeTable } from '../sysfs/attribute.js';
 import { hex, parseBoolean, parseUnsigned } from '../sysfs/numbers.js';
@@ -94,9 +94,7 @@ const RESET: readonly Row[] = [
     mode: 0o200,
     visible: hasReset,
     store: (device, text) =>
-      parseUnsigned(text) === 1
-        ? (device.facts.reset?.(device.resetMethods) ?? 0)
-        : -EINVAL,
+      parseUnsigned(text) === 1 ? (device.facts.reset?.(device.resetMethods) ?? 0) : -EINVAL,
   },
   {
     name: 'reset_method',
@@ -105,7 +103,10 @@ const RESET: readonly Row[] = [
     show: (device) => `${device.resetMethods.join(' ')}\n`,
     store: (device, text) => {
       const supported = device.facts.resetMethods!;
-      const wanted = text.trim().split(/\s+/).filter((name) => name !== '');
+      const wanted = text
+        .trim()
+        .split(/\s+/)
+        .filter((name) => name !== '');
       if (wanted.length === 1 && wanted[0] === 'default') {
         device.resetMethods = supported;
         return 0;
@@ -182,7 +183,7 @@ function storeNumVfs(device: PciBusDevice, text: string): number | Promise<numbe
     const driver = driverOf(device);
     if (driver?.sriovConfigure === undefined) return -ENOENT;
     if (count !== 0 && present !== 0) return -EBUSY;
-    return then(driver.sriovConfigure(device, count), (made) => (made < 0 ? made : 0));
+    return andThen(driver.sriovConfigure(device, count), (made) => Math.min(made, 0));
   });
 }
 

@@ -1,6 +1,6 @@
 import { PciAddress, pciModalias } from '@vfiokit/pci';
 import { ENODEV, VfioError } from '@vfiokit/uapi';
-import { type Blocking, inTurn, then } from '../blocking.js';
+import { andThen, type Blocking, inTurn } from '../blocking.js';
 import { Bus } from '../bus.js';
 import { triggerOnNumber } from '../bus-sysfs.js';
 import type { BusType } from '../bus-type.js';
@@ -39,7 +39,10 @@ export class PciBus extends Bus<PciBusDevice, PciDriver> {
 
   constructor(core: DriverCore, options: PciBusOptions = {}) {
     const dynamicIds = new Map<PciDriver, DynamicIds>();
-    super(core, pciBusType(dynamicIds, options, () => this));
+    super(
+      core,
+      pciBusType(dynamicIds, options, () => this),
+    );
     this.#options = options;
     this.#dynamicIds = dynamicIds;
   }
@@ -51,7 +54,12 @@ export class PciBus extends Bus<PciBusDevice, PciDriver> {
 
   /** The entry by which a driver would take a device now. */
   matchedEntry(device: PciBusDevice, driver: PciDriver): PciIdEntry | undefined {
-    return matchDevice(driver, this.dynamicIds(driver).entries, device.facts, device.driverOverride);
+    return matchDevice(
+      driver,
+      this.dynamicIds(driver).entries,
+      device.facts,
+      device.driverOverride,
+    );
   }
 
   override add(device: PciBusDevice): Blocking<void> {
@@ -60,8 +68,8 @@ export class PciBus extends Bus<PciBusDevice, PciDriver> {
   }
 
   override removeDevice(device: PciBusDevice): Blocking<void> {
-    return then(this.disableVfs(device), () =>
-      then(super.removeDevice(device), () => this.#options.removed?.(device)),
+    return andThen(this.disableVfs(device), () =>
+      andThen(super.removeDevice(device), () => this.#options.removed?.(device)),
     );
   }
 
@@ -85,8 +93,7 @@ export class PciBus extends Bus<PciBusDevice, PciDriver> {
    */
   enableVfs(pf: PciBusDevice, count: number): void {
     const { sriov } = pf;
-    if (sriov === undefined)
-      throw new VfioError('EINVAL', `${pf.name}: has no SR-IOV capability`);
+    if (sriov === undefined) throw new VfioError('EINVAL', `${pf.name}: has no SR-IOV capability`);
     for (let index = sriov.vfs.length; index < count; index += 1) {
       const vf = this.#createVf(pf, index);
       sriov.vfs = [...sriov.vfs, vf];
@@ -99,7 +106,7 @@ export class PciBus extends Bus<PciBusDevice, PciDriver> {
     const { sriov } = pf;
     if (sriov === undefined || sriov.vfs.length === 0) return;
     return inTurn([...sriov.vfs].reverse(), (vf) =>
-      then(this.removeDevice(vf), () => {
+      andThen(this.removeDevice(vf), () => {
         sriov.vfs = sriov.vfs.filter((other) => other !== vf);
       }),
     );
@@ -145,12 +152,7 @@ function pciBusType(
   bus: () => PciBus,
 ): BusType<PciBusDevice, PciDriver> {
   const entry = (device: PciBusDevice, driver: PciDriver) =>
-    matchDevice(
-      driver,
-      dynamicIds.get(driver)?.entries ?? [],
-      device.facts,
-      device.driverOverride,
-    );
+    matchDevice(driver, dynamicIds.get(driver)?.entries ?? [], device.facts, device.driverOverride);
   const driverAttributes: readonly Attribute<PciDriver>[] = [
     { name: 'new_id', mode: 0o200, store: (driver, text) => bus().newId(driver, text) },
     {
@@ -170,8 +172,7 @@ function pciBusType(
       return id === undefined ? -ENODEV : driver.probe(device, id);
     },
     remove: (device, driver) => driver.remove?.(device),
-    dmaConfigure: (device, driver) =>
-      driver.managedDma ? 0 : (options.dma?.claim(device) ?? 0),
+    dmaConfigure: (device, driver) => (driver.managedDma ? 0 : (options.dma?.claim(device) ?? 0)),
     dmaCleanup: (device, driver) => {
       if (!driver.managedDma) options.dma?.release(device);
     },

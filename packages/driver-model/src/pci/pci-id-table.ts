@@ -63,7 +63,8 @@ export function matchDevice(
   const found =
     dynamic.find((entry) => entryMatches(entry, ids)) ??
     tableEntries(driver.ids ?? []).find(
-      (entry) => (entry.overrideOnly !== true || override !== undefined) && entryMatches(entry, ids),
+      (entry) =>
+        (entry.overrideOnly !== true || override !== undefined) && entryMatches(entry, ids),
     );
   return found ?? (override === undefined ? undefined : ANY_DEVICE);
 }

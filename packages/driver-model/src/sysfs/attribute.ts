@@ -61,6 +61,8 @@ export function objectDirectory<T>(
 }
 
 /** A table of attributes by name. */
-export function attributeTable<T>(rows: readonly Attribute<T>[]): ReadonlyMap<string, Attribute<T>> {
+export function attributeTable<T>(
+  rows: readonly Attribute<T>[],
+): ReadonlyMap<string, Attribute<T>> {
   return new Map(rows.map((row) => [row.name, row]));
 }
