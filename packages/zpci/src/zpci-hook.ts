@@ -19,16 +19,16 @@ export class ZpciHook implements PlatformHook {
   ) {}
 
   /** 0; `-ENODEV` for a function that s390 does not know; `-ENOENT` for a guest without KVM's side; what that answers. */
-  open(pdev: PciDevice, vm?: object): number {
+  open(pdev: PciDevice, vm: object | undefined): number {
     const zdev = this.functions(pdev);
     if (zdev === undefined) return -ENODEV;
     if (vm === undefined) return 0;
     return this.kvm === undefined ? -ENOENT : this.kvm.register(zdev, vm);
   }
 
-  close(pdev: PciDevice): void {
+  close(pdev: PciDevice, vm: object | undefined): void {
     const zdev = this.functions(pdev);
-    if (zdev !== undefined) this.kvm?.unregister(zdev);
+    if (zdev !== undefined && vm !== undefined) this.kvm?.unregister(zdev);
   }
 
   infoCapabilities(pdev: PciDevice): readonly InfoCapability[] | number {
