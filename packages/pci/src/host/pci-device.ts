@@ -82,7 +82,10 @@ export class PciDevice extends EnumeratedFunction {
     const at = (id: number) => this.findCapability(id);
     this.#power = new Power(this, at(PCI_CAP_ID_PM), facts.powerState ?? PCI_D0);
     this.#enablement = new Enablement(this, () => this.#power.update(this.#power.current));
-    this.#vectors = new IrqVectors(this, at(PCI_CAP_ID_MSI), at(PCI_CAP_ID_MSIX));
+    this.#vectors = new IrqVectors(this, {
+      msi: at(PCI_CAP_ID_MSI),
+      msix: at(PCI_CAP_ID_MSIX),
+    });
     this.#reservations = new BarReservations(this);
     this.#rom = new RomMapping(this, facts.romShadow);
     this.#vpd = new Vpd(this.config, at(PCI_CAP_ID_VPD));

@@ -4,6 +4,7 @@ import { PCI_SECONDARY_BUS } from '../regs/index.js';
 import type { FunctionDescription } from '../silicon/function-description.js';
 import { PciFunction } from '../silicon/pci-function.js';
 import { AddressSpace } from './address-space.js';
+import { withSizes } from './capture-sizes.js';
 import type { PciDeviceFacts } from './enumerated-function.js';
 import { IrqLines } from './irq-line.js';
 import { PciBus } from './pci-bus.js';
@@ -65,7 +66,8 @@ export class PciTopology implements VirtualFunctionBus {
   }
 
   /**
-   * Puts a function into the machine and enumerates it. BARs without an address get one, unless `resources` are given.
+   * Puts a function into the machine and enumerates it. BARs without an address get one, unless `resources` are given;
+   * those also say how large the BARs and the ROM are, where the description does not.
    *
    * Throws VfioError: EEXIST where something is already; EINVAL for a malformed address or description.
    */
@@ -75,7 +77,8 @@ export class PciTopology implements VirtualFunctionBus {
     options: AddOptions = {},
   ): PciDevice {
     const { physfn } = options;
-    const silicon = new PciFunction(description, physfn?.function);
+    const sized = withSizes(description, options.resources);
+    const silicon = new PciFunction(sized, physfn?.function);
     const device = this.#insert(address, silicon, options, physfn);
     if (physfn !== undefined) physfn.virtualFunctions = [...physfn.virtualFunctions, device];
     return device;
@@ -111,8 +114,7 @@ export class PciTopology implements VirtualFunctionBus {
       const routingId = pf.address.routingId + sriov!.routingOffset(vf);
       const address = PciAddress.fromRoutingId(pf.address.domain, routingId);
       const resources = Array.from({ length: 6 }, (_, bar) => pf.sriov!.vfResource(vf, bar));
-      const bus = pf.bus;
-      const device = this.#insert(address, silicon, { resources }, pf, bus);
+      const device = this.#insert(address, silicon, { resources }, pf, pf.bus);
       pf.virtualFunctions = [...pf.virtualFunctions, device];
     }
     return 0;

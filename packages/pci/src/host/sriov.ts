@@ -14,7 +14,7 @@ import {
   PCI_SRIOV_VF_STRIDE,
 } from '../regs/index.js';
 import type { PciDevice } from './pci-device.js';
-import { barResource, NO_RESOURCE, type PciResource } from './pci-resource.js';
+import { NO_RESOURCE, PCI_IOV_RESOURCES, PciResource } from './pci-resource.js';
 
 /** What SR-IOV tells the machine to do. */
 export interface VirtualFunctionBus {
@@ -97,11 +97,10 @@ export class Sriov {
 
   /** A resource of a VF: its share of the PF's VF BAR. */
   vfResource(vf: number, index: number): PciResource {
-    const bar = this.device.function.vfBars[index];
-    if (bar === undefined) return NO_RESOURCE;
-    const base = bar.address(this.device.function.config);
-    const start = base === 0n ? 0n : base + BigInt(vf) * BigInt(bar.size);
-    return barResource(bar, start);
+    const all = this.device.resources[PCI_IOV_RESOURCES + index] ?? NO_RESOURCE;
+    if (all.length === 0) return NO_RESOURCE;
+    const size = all.length / this.totalVfs;
+    return new PciResource(all.start + BigInt(vf) * BigInt(size), size, all.flags);
   }
 
   #turnOff(): void {

@@ -142,7 +142,7 @@ function readBar({
     size = sizeOfMask(mask & addressBits, is64Bit ? (highMask ?? 0) : 0);
   } else {
     const address = BigInt((value & addressBits) >>> 0) | (is64Bit ? BigInt(high) << 32n : 0n);
-    size = value === 0 && high === 0 ? 0 : guessedSize(address, isIo ? 4 : 16, isIo ? 32 : PAGE);
+    size = value === 0 ? 0 : guessedSize(address, isIo ? 4 : 16, isIo ? 32 : PAGE);
   }
   if (size === 0) return undefined;
   return {

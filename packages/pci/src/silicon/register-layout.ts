@@ -48,6 +48,7 @@ import {
   PCI_MSI_FLAGS_QMASK,
   PCI_PM_CAP_PME_MASK,
   PCI_PM_PMC,
+  PCI_SRIOV_SUP_PGSIZE,
 } from '../regs/index.js';
 import type { Capability } from './capability-walk.js';
 
@@ -113,7 +114,7 @@ const STANDARD: Readonly<Record<number, Layout>> = {
     return [
       {
         at: at + 4,
-        write: 0x0003 | 0x1e00 | (pme ? 0x0100 : 0),
+        write: 0x0003 | (pme ? 0x0100 : 0),
         clear: pme ? 0x8000 : 0,
         sticky: pme ? 0x8100 : 0,
         control: 0x0003,
@@ -149,10 +150,10 @@ const EXTENDED: Readonly<Record<number, Layout>> = {
     { at: at + 4, write: (u16(at + PCI_ACS_CAP) & 0x7f) << 16 },
   ],
   [PCI_EXT_CAP_ID_ATS]: (at) => [{ at: at + 4, write: 0x801f0000 }],
-  [PCI_EXT_CAP_ID_SRIOV]: (at) => [
+  [PCI_EXT_CAP_ID_SRIOV]: (at, { u32 }) => [
     { at: at + 8, write: 0x0019, control: 0x0019 },
     { at: at + 0x10, write: 0xffff, control: 0xffff },
-    { at: at + 0x20, write: 0xffffffff, reset: 1 },
+    { at: at + 0x20, write: u32(at + PCI_SRIOV_SUP_PGSIZE), reset: 1 },
   ],
   [PCI_EXT_CAP_ID_PRI]: (at) => [
     { at: at + 4, write: 0x0003, clear: 0x00030000 },
