@@ -1,0 +1,171 @@
+import {
+  AuxiliaryBus,
+  AuxiliaryDevice,
+  auxiliaryDriverName,
+  matchAuxiliary,
+  Pairing,
+} from '@vfiokit/aux-bus';
+import { Directory, DriverCore, ModelSysfs } from '@vfiokit/driver-model';
+import { describe, expect, test } from 'vitest';
+
+function fixture() {
+  const core = new DriverCore();
+  const bus = new AuxiliaryBus(core);
+  const sysfs = new ModelSysfs(new Directory({ sys: core.sys }));
+  const parent = core.root('0000:07:00.0');
+  const driver = (name: string, ...ids: string[]) => ({ name, ids, probe: () => 0 });
+  const publish = (module: string, name: string, id: number) =>
+    bus.publish({ module, name, id, parent });
+  return { core, bus, sysfs, parent, driver, publish };
+}
+
+describe('the auxiliary bus', () => {
+  test.each([
+    ['[binding:240]', 'foo', 'bar', 3, 'foo.bar', true],
+    ['[binding:240]', 'foo', 'bar', 3, 'foo', false],
+    ['[binding:240]', 'foo', 'bar', 3, 'foo.bar.3', false],
+    ['[binding:241]', 'foo', 'b.ar', 3, 'foo.b.ar', true],
+    ['[binding:241]', 'foo', 'b.ar', 3, 'foo.b', false],
+  ])('%s %s.%s.%i and %s: %s', (_, module, name, id, entry, matches) => {
+    const { parent } = fixture();
+    const device = new AuxiliaryDevice({ module, name, id, parent });
+    expect(matchAuxiliary([entry], device) !== undefined).toBe(matches);
+  });
+
+  test('a table ends at an empty entry', () => {
+    const { publish } = fixture();
+    expect(matchAuxiliary(['', 'foo.bar'], publish('foo', 'bar', 0))).toBeUndefined();
+  });
+
+  test('[binding:242] the first driver for a name wins; unbind and bind switch; nothing holds it there', async () => {
+    const { bus, sysfs, driver, publish } = fixture();
+    bus.register(driver('first', 'foo.bar'));
+    bus.register(driver('second', 'foo.bar'));
+    const device = publish('foo', 'bar', 0);
+    expect(device.driver?.name).toBe('first');
+    await sysfs.write('/sys/bus/auxiliary/drivers/first/unbind', device.name);
+    await sysfs.write('/sys/bus/auxiliary/drivers/second/bind', device.name);
+    expect(device.driver?.name).toBe('second');
+    await sysfs.write('/sys/bus/auxiliary/drivers/second/unbind', device.name);
+    bus.register(driver('third', 'foo.bar'));
+    expect(device.driver?.name).toBe('third');
+  });
+
+  test('[binding:243] children go when the driver of their parent lets them go', async () => {
+    const { bus, sysfs, publish, driver } = fixture();
+    bus.register(driver('one', 'foo.bar'));
+    const device = publish('foo', 'bar', 0);
+    await bus.withdraw(device);
+    expect(await sysfs.list(`/sys/bus/auxiliary/devices/${device.name}`)).toBe(-2);
+    expect(device.driver).toBeUndefined();
+  });
+
+  test('[binding:28] its devices have no driver_override', async () => {
+    const { sysfs, publish } = fixture();
+    const { name } = publish('foo', 'bar', 0);
+    expect(await sysfs.write(`/sys/bus/auxiliary/devices/${name}/driver_override`, 'x')).toBe(-2);
+  });
+
+  test('its drivers have no dynamic ids', async () => {
+    const { bus, sysfs, driver } = fixture();
+    bus.register(driver('one', 'foo.bar'));
+    expect(await sysfs.list('/sys/bus/auxiliary/drivers/one')).toEqual([
+      'bind',
+      'unbind',
+      'uevent',
+    ]);
+  });
+
+  test('a uevent carries the modalias', () => {
+    const { core, publish } = fixture();
+    publish('mlx5_core', 'eth', 0);
+    expect(core.uevents.events.at(-1)).toMatchObject({
+      env: { MODALIAS: 'auxiliary:mlx5_core.eth' },
+    });
+  });
+
+  test('a probe that fails leaves the device unbound', () => {
+    const { bus, publish } = fixture();
+    bus.register({ name: 'broken', ids: ['foo.bar'], probe: () => -5 });
+    expect(publish('foo', 'bar', 0).driver).toBeUndefined();
+  });
+
+  test.each([
+    [{ module: '', name: 'bar' }, 'EINVAL'],
+    [{ module: 'foo', name: '' }, 'EINVAL'],
+  ])('what lacks a name is refused: %j', (names, code) => {
+    const { bus, parent } = fixture();
+    expect(() => bus.publish({ ...names, id: 0, parent })).toThrow(
+      expect.objectContaining({ code }),
+    );
+  });
+
+  test('a name that is taken is EEXIST, a driver without a table or with a long id EINVAL', () => {
+    const { bus, driver, publish } = fixture();
+    publish('foo', 'bar', -1);
+    expect(() => publish('foo', 'bar', -1)).toThrow(expect.objectContaining({ code: 'EEXIST' }));
+    expect(() => bus.register(driver('none'))).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(() => bus.register(driver('long', 'x'.repeat(40)))).toThrow(
+      expect.objectContaining({ code: 'EINVAL' }),
+    );
+  });
+
+  test('the last reference releases a device', async () => {
+    const { bus, parent } = fixture();
+    let released = 0;
+    const device = bus.publish({
+      module: 'foo',
+      name: 'bar',
+      id: 0,
+      parent,
+      release: () => {
+        released += 1;
+      },
+    });
+    device.get();
+    await bus.withdraw(device);
+    expect(released).toBe(0);
+    device.put();
+    expect(released).toBe(1);
+  });
+
+  test('a driver is called by its module and its own name', () => {
+    expect(auxiliaryDriverName('mlx5_vdpa', 'vnet')).toBe('mlx5_vdpa.vnet');
+    expect(auxiliaryDriverName('mlx5_vdpa')).toBe('mlx5_vdpa');
+  });
+});
+
+describe('pairing a function with its companion', () => {
+  const setUp = () => {
+    const { publish } = fixture();
+    const parted: string[] = [];
+    const pairing = new Pairing<number, string>({
+      idOf: (routingId) => routingId,
+      pair: (routingId, { name }) => `${routingId} with ${name}`,
+      part: (whole) => parted.push(whole),
+    });
+    return { pairing, parted, companion: publish('mlx5_core', 'vfio_pci', 2048) };
+  };
+
+  test('makes the whole when both are there, in either order', () => {
+    const { pairing, companion } = setUp();
+    pairing.addFunction(2048);
+    expect(pairing.wholes.size).toBe(0);
+    pairing.addCompanion(companion);
+    expect(pairing.wholes.get(2048)).toBe('2048 with mlx5_core.vfio_pci.2048');
+    pairing.removeFunction(2048);
+    expect(pairing.hasCompanion(2048)).toBe(true);
+    pairing.addFunction(2048);
+    expect(pairing.wholes.size).toBe(1);
+  });
+
+  test('ends it when either leaves', () => {
+    const { pairing, parted, companion } = setUp();
+    pairing.addCompanion(companion);
+    pairing.addFunction(2048);
+    pairing.removeCompanion(companion);
+    expect(parted).toHaveLength(1);
+    expect(pairing.hasCompanion(2048)).toBe(false);
+    expect(pairing.wholes.size).toBe(0);
+  });
+});
