@@ -75,6 +75,8 @@ export class DeviceFile implements VfioDevice {
   /** vfio_pci_core.c: vfio_pci_core_mmap. A sleeping device stays asleep. */
   mmap({ position, length, shared }: MmapRequest): DeviceMapping | number {
     if (this.#closed) return -EBADF;
+    // What mmap(2) itself refuses, before it asks the device.
+    if (position % this.core.kernel.pageSize !== 0 || length <= 0) return -EINVAL;
     const region = this.#regions[this.#positions.regionOf(position)];
     if (region === undefined || !shared) return -EINVAL;
     return region.mmap?.(this.#positions.offsetOf(position), length) ?? -EINVAL;

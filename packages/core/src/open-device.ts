@@ -143,6 +143,7 @@ export class OpenDevice implements ConfigEffects {
     this.#deferred.unwind();
     this.dmaBufs.abandon();
     this.lowPower.exit();
+    this.#wake();
     this.core.power.set(D0);
     this.pdev.setMaster(false);
     this.interrupts.disable();
@@ -151,6 +152,12 @@ export class OpenDevice implements ConfigEffects {
     this.#releaseRegions();
     this.#undos.unwind();
     disableFunction(this.core, this.#enabled);
+  }
+
+  /** Leaving low power counted the device as used, but it may still sleep. */
+  #wake(): void {
+    const { runtimePm } = this.pdev;
+    if (runtimePm.get() === 0) runtimePm.putNoidle();
   }
 
   // --- what configuration writes bring about ---

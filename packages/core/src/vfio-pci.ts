@@ -115,11 +115,14 @@ export class VfioPci {
    */
   unbind(device: VfioPciCoreDevice, done: () => void = () => {}): void {
     this.#disableVfs(device);
+    // Whoever removes a driver holds the device's lock until it is gone, so nobody can reset the function meanwhile.
+    const locked = device.pdev.tryLock();
     device.goingAway = true;
     this.groups.unregister(device);
     if (device.openCount > 0) device.request();
     device.whenClosed(() => {
       this.#forget(device);
+      if (locked) device.pdev.unlock();
       done();
     });
   }
