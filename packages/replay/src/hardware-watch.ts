@@ -1,5 +1,6 @@
 import { PCI_CAP_ID_MSI, PCI_MSI_FLAGS, PCI_MSI_FLAGS_64BIT, type PciDevice } from '@vfiokit/pci';
 import type { Mismatch } from './difference.js';
+import type { LearnedMasks } from './learned-masks.js';
 import type { ChangedBytes, Effects, HwSnapOp } from './trace.js';
 
 /** How the PCI core names D-states in sysfs, by number. */
@@ -27,6 +28,8 @@ export class HardwareWatch {
     powerState: string,
     private readonly hwKey: `hw${string}`,
     private readonly psKey: `ps${string}`,
+    /** For a function that was not probed. */
+    private readonly masks: LearnedMasks | undefined,
   ) {
     const { bytes } = pdev.function.config;
     this.#model = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -68,7 +71,8 @@ export class HardwareWatch {
     if (this.#model.equals(this.recorded)) return;
     const offsets: number[] = [];
     for (let i = 0; i < this.recorded.length; i += 1)
-      if (this.#model[i] !== this.recorded[i] && this.#hostBytes[i] === 0) offsets.push(i);
+      if (this.#model[i] !== this.recorded[i] && this.#hostBytes[i] === 0 && !this.#learns(i))
+        offsets.push(i);
     if (offsets.length > 0)
       into.push({
         aspect: 'hw',
@@ -78,6 +82,10 @@ export class HardwareWatch {
         offsets,
       });
     this.#adopt();
+  }
+
+  #learns(offset: number): boolean {
+    return this.masks?.learn(offset, this.recorded[offset]!, this.#model[offset]!) === true;
   }
 
   /** A look at all of the hardware. */

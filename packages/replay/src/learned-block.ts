@@ -29,17 +29,15 @@ export interface RecordedBytes {
  * The device's side of a BAR, learned from the record as it is played: each byte is taken from it once, then predicted.
  *
  * So a wrong offset, width or value in the model shows, although nobody described the device. Learned are also the
- * access widths that the device ignores, which read as zero where others do not.
+ * access widths that the device does not implement: what it answers to them instead is one byte, repeated.
  */
 export class LearnedBlock implements RegisterBlock {
   readonly #pages = new Map<number, Page>();
-  /** By width: whether the device answers it; `undefined` while nothing showed it. */
-  readonly #answers: (boolean | undefined)[] = [];
+  /** By width: the byte that the device answers instead, `'held'` where it answers, `undefined` while nothing showed. */
+  readonly #answers: (number | 'held' | undefined)[] = [];
   #recorded: RecordedBytes | undefined;
   /** Facts taken from the record so far. */
   learned = 0;
-  /** Bytes that did not hold what was known, ever. */
-  contradictions = 0;
 
   /** What the operation that follows will read, or nothing. */
   expect(recorded: RecordedBytes | undefined): void {
@@ -64,47 +62,50 @@ export class LearnedBlock implements RegisterBlock {
 
   #read(offset: number, width: Width): bigint {
     const recorded = this.#recordedBytes(offset, width);
-    if (this.#answers[width] === false) return 0n;
-    const held = this.#held(offset, width);
-    if (recorded !== undefined && this.#learnsWidth(width, held, recorded)) return 0n;
+    if (recorded !== undefined && this.#answers[width] === undefined)
+      this.#learnWidth(offset, width, recorded);
+    const answer = this.#answers[width];
     let value = 0n;
-    for (let i = width - 1; i >= 0; i -= 1)
-      value = (value << 8n) | BigInt(this.#byte(offset + i, recorded?.[i], width));
+    for (let i = width - 1; i >= 0; i -= 1) {
+      const byte =
+        typeof answer === 'number'
+          ? answer
+          : this.#byte(offset + i, recorded?.[i], answer === 'held');
+      value = (value << 8n) | BigInt(byte);
+    }
     return value;
   }
 
-  /** Whether the record shows for the first time that the device ignores a width. */
-  #learnsWidth(
-    width: Width,
-    held: readonly number[] | undefined,
-    recorded: readonly number[],
-  ): boolean {
-    if (this.#answers[width] !== undefined) return false;
-    if (recorded.some((byte) => byte !== 0)) {
-      this.#answers[width] = true;
-      return false;
+  /** Sees whether the device answers a width at all: one repeated byte in place of what is known says that it does not. */
+  #learnWidth(offset: number, width: Width, recorded: readonly number[]): void {
+    const fill = recorded[0]!;
+    const uniform = (fill === 0x00 || fill === 0xff) && recorded.every((byte) => byte === fill);
+    if (!uniform) {
+      this.#answers[width] = 'held';
+      return;
     }
-    if (held === undefined || held.every((byte) => byte === 0)) return false;
-    this.#answers[width] = false;
+    const contradicted = recorded.some((_, i) => {
+      const page = this.#page(offset + i);
+      const at = (offset + i) % PAGE_SIZE;
+      return page.state[at] === KNOWN && page.bytes[at] !== fill;
+    });
+    if (!contradicted) return;
+    this.#answers[width] = fill;
     this.learned += 1;
-    return true;
   }
 
   /** One byte: what is known of it, or what the record says. */
-  #byte(offset: number, recorded: number | undefined, width: Width): number {
+  #byte(offset: number, recorded: number | undefined, widthAnswers: boolean): number {
     const page = this.#page(offset);
     const at = offset % PAGE_SIZE;
     if (page.state[at] === KNOWN) {
       const held = page.bytes[at]!;
-      if (recorded !== undefined && recorded !== held) {
-        page.state[at] = ALIVE;
-        this.contradictions += 1;
-      }
+      if (recorded !== undefined && recorded !== held) page.state[at] = ALIVE;
       return held;
     }
     if (recorded === undefined) return page.bytes[at]!;
-    // A zero tells nothing while it may come from a width that the device ignores.
-    if (page.state[at] === UNKNOWN && (recorded !== 0 || this.#answers[width])) {
+    // Zero and all-ones tell nothing while they may come from a width that the device does not implement.
+    if (page.state[at] === UNKNOWN && (widthAnswers || (recorded !== 0x00 && recorded !== 0xff))) {
       page.state[at] = KNOWN;
       page.bytes[at] = recorded;
       this.learned += 1;
@@ -121,23 +122,11 @@ export class LearnedBlock implements RegisterBlock {
     }
   }
 
-  /** What is known of a whole access; `undefined` if part of it is not. */
-  #held(offset: number, width: Width): readonly number[] | undefined {
-    const bytes: number[] = [];
-    for (let i = 0; i < width; i += 1) {
-      const page = this.#page(offset + i);
-      const at = (offset + i) % PAGE_SIZE;
-      if (page.state[at] !== KNOWN) return undefined;
-      bytes.push(page.bytes[at]!);
-    }
-    return bytes;
-  }
-
   #recordedBytes(offset: number, width: Width): readonly number[] | undefined {
     if (this.#recorded === undefined) return undefined;
     const from = 2 * (offset - this.#recorded.offset);
     const text = this.#recorded.hex.slice(from, from + 2 * width);
-    if (text.length < 2 * width || text.includes('.')) return undefined;
+    if (from < 0 || text.length < 2 * width || text.includes('.')) return undefined;
     return [...Buffer.from(text, 'hex')];
   }
 

@@ -1,6 +1,7 @@
 import type { Container } from '@vfiokit/iommu';
 import {
   EBADF,
+  EINVAL,
   VFIO_GROUP_GET_DEVICE_FD,
   type VfioDevice,
   VfioError,
@@ -150,13 +151,16 @@ export class Player {
   }
 
   #placeBitmap({ bm_bad }: IoctlOp, argument: Uint8Array): void {
-    const address = bm_bad ? Number(this.machine.trace.meta.mem.hole) : this.user.bitmap();
+    const good = this.user.bitmap();
+    const address = bm_bad ? Number(this.machine.trace.meta.mem.hole) : good;
     new DataView(argument.buffer).setBigUint64(BITMAP_POINTER, BigInt(address), true);
   }
 
   #mmap({ dev, r, o, len, shared, touch, byte }: MmapOp): Outcome {
     const device = this.#device(dev);
     if (device === undefined) return { ret: -EBADF };
+    // mmap(2) takes whole pages only, before it asks the device.
+    if (o % this.machine.trace.meta.pagesize !== 0) return { ret: -EINVAL };
     const mapping = device.mmap({ position: positionOf(r, o), length: len, shared });
     if (typeof mapping === 'number') return { ret: mapping };
     if (touch === undefined) {

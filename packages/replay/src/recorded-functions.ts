@@ -2,18 +2,23 @@ import {
   type BarDescription,
   type FunctionDescription,
   PCI_CAP_ID_PM,
+  PCI_EXT_CAP_ID_SRIOV,
   PCI_PM_CTRL,
+  PCI_SRIOV_CTRL,
+  PCI_SRIOV_NUM_VF,
   PciAddress,
   type PciDevice,
   type PciDeviceFacts,
   PciResource,
   walkCapabilities,
+  walkExtendedCapabilities,
 } from '@vfiokit/pci';
 import { LearnedBlock, type RecordedBytes } from './learned-block.js';
 import type { HwProbe, RecordedDevice, RecordedFunction, RecordedRom } from './trace.js';
 
 const BARS = 6;
 const ROM = 6;
+const FIRST_VF_RESOURCE = 7;
 /** Bytes of an option ROM that a trace's first line holds. */
 const ROM_RECORDED = 4096;
 const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold', 'unknown'];
@@ -49,6 +54,7 @@ export function planFunction(
   recorded: RecordedDevice,
   probe: HwProbe | undefined,
   rom: RecordedRom | null | undefined,
+  virtualFunction: (vf: number) => FunctionDescription = () => ({ config: new Uint8Array(256) }),
 ): FunctionPlan {
   const resources = parseResources(recorded.resource);
   const blocks = resources
@@ -59,7 +65,7 @@ export function planFunction(
   const resets = probe === undefined ? {} : resetImages(probe, registers);
   return {
     description: {
-      config: unhex(recorded.config),
+      config: withoutVfs(unhex(recorded.config), recorded.cfg_size),
       configSize: recorded.cfg_size,
       ...(probe === undefined
         ? {}
@@ -69,6 +75,9 @@ export function planFunction(
             hardwired: hardwired(probe, recorded.cfg_size),
           }),
       bars: resources.slice(0, BARS).map((resource, i) => describeBar(resource, blocks[i])),
+      ...(Number(recorded.sriov_totalvfs ?? 0) > 0
+        ? { vfBars: vfBars(recorded), virtualFunction }
+        : {}),
       rom: contents ?? resources[ROM]?.length ?? 0,
       resets,
     },
@@ -87,7 +96,8 @@ export function planFunction(
     learnRom: ({ offset, hex }) => {
       // What a read of the ROM shows beyond the recorded part is known from then on.
       const from = Math.max(offset, ROM_RECORDED);
-      contents?.set(unhex(hex).subarray(from - offset, contents.length - offset), from);
+      if (contents !== undefined && from < contents.length)
+        contents.set(unhex(hex).subarray(from - offset, contents.length - offset), from);
     },
   };
 }
@@ -155,6 +165,39 @@ function resetImages(
   });
 }
 
+/** A PF as it was before its VFs were enabled: the machine enables them again. */
+function withoutVfs(bytes: Uint8Array, size: number): Uint8Array {
+  const config = new Uint8Array(size);
+  config.set(bytes);
+  const sriov = walkExtendedCapabilities(config).capabilities.find(
+    ({ id }) => id === PCI_EXT_CAP_ID_SRIOV,
+  );
+  if (sriov === undefined) return config;
+  config[sriov.at + PCI_SRIOV_CTRL]! &= ~SRIOV_ENABLED;
+  config.fill(0, sriov.at + PCI_SRIOV_NUM_VF, sriov.at + PCI_SRIOV_NUM_VF + 2);
+  return config;
+}
+
+/** The windows of one VF each, out of the resources that all VFs of a PF have together. */
+function vfBars({
+  resource,
+  sriov_totalvfs,
+}: RecordedDevice): readonly (BarDescription | undefined)[] {
+  const total = Number(sriov_totalvfs ?? 0);
+  return parseResources(resource.slice(FIRST_VF_RESOURCE))
+    .slice(0, BARS)
+    .map(({ length, isIo, is64Bit, isPrefetchable }) =>
+      length === 0 || total === 0
+        ? undefined
+        : {
+            size: length / total,
+            kind: isIo ? 'io' : 'memory',
+            is64Bit,
+            prefetchable: isPrefetchable,
+          },
+    );
+}
+
 const D_STATE = 0x03;
 
 /** Bits that do not follow writes although their capability says so: D-states of a function that has only D0. */
@@ -188,18 +231,33 @@ export function busesBehind(devices: readonly RecordedDevice[]): ReadonlyMap<str
   return behind;
 }
 
+const SRIOV = 0x100;
+const SRIOV_ENABLED = 0x09;
+
+/** What is known of a function that was not recorded itself, from those that were. */
+export interface NeighbourFacts {
+  /** The bus behind it, if it is a bridge. */
+  readonly secondary: number | undefined;
+  /** It is the PF of a function that was recorded. */
+  readonly hasVfs: boolean;
+}
+
 /** A function of which only ids and class were recorded: enough to be found on its bus. */
 export function planNeighbour(
   recorded: RecordedFunction,
-  behind: ReadonlyMap<string, number>,
+  { secondary, hasVfs }: NeighbourFacts,
 ): FunctionPlan {
-  const config = new Uint8Array(256);
+  const config = new Uint8Array(4096);
   const view = new DataView(config.buffer);
   const ids = idsOf(recorded);
   view.setUint16(0x00, ids.vendor!, true);
   view.setUint16(0x02, ids.device!, true);
   view.setUint32(0x08, (ids.class! << 8) | Number(recorded.revision ?? 0), true);
-  const secondary = behind.get(recorded.bdf);
+  if (hasVfs) {
+    // SR-IOV with its VFs enabled and their memory decoded.
+    view.setUint32(SRIOV, 0x00010010, true);
+    config[SRIOV + 8] = SRIOV_ENABLED;
+  }
   if (ids.class! >>> 8 === CLASS_BRIDGE && secondary !== undefined) {
     config[HEADER_TYPE] = 1;
     config[SECONDARY_BUS] = secondary;

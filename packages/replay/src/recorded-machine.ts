@@ -16,9 +16,10 @@ import {
   type FunctionPlan,
   planFunction,
   planNeighbour,
+  unhex,
 } from './recorded-functions.js';
 import { RecordedPlatform } from './recorded-platform.js';
-import type { RecordedDevice, Trace, TraceMeta } from './trace.js';
+import type { RecordedDevice, Trace, TraceMeta, TraceOp } from './trace.js';
 
 const VFIO_DRIVER = 'vfio-pci';
 /** Drivers that leave the DMA of their group alone (driver_managed_dma), so that a user may have the rest of it. */
@@ -36,7 +37,7 @@ export interface MachineDevice {
 
 /** The machine that a trace was recorded on, rebuilt out of its first two lines. */
 export class RecordedMachine {
-  readonly platform = new RecordedPlatform();
+  readonly platform: RecordedPlatform;
   readonly topology: PciTopology;
   readonly devices: readonly MachineDevice[];
   readonly dev: DevVfio;
@@ -47,12 +48,22 @@ export class RecordedMachine {
   constructor(readonly trace: Trace) {
     const { meta } = trace;
     this.#container = createContainer(meta);
+    const probed = new Set(trace.probes.map(({ bdf }) => bdf));
+    this.platform = new RecordedPlatform(
+      new Set(meta.devices.map(({ bdf }) => bdf).filter((bdf) => !probed.has(bdf))),
+    );
     this.topology = new PciTopology({ platform: this.platform, idlePolicy: 'deferred' });
     this.dev = this.#container.resolve(DevVfio);
     this.vfio = this.#container.resolve(VfioPci);
     this.#createGroups(meta);
     this.devices = this.#createFunctions(trace);
     this.#bindInitial();
+  }
+
+  /** An operation is about to be played. */
+  begin(op: TraceOp): void {
+    this.platform.op = op;
+    for (const masks of this.platform.masks.values()) masks.begin();
   }
 
   /** The group of a function; undefined on a machine without an IOMMU. */
@@ -78,7 +89,10 @@ export class RecordedMachine {
   /** Takes a device from its driver; calls back when that has happened. */
   unbind(index: number, done: () => void = () => {}): void {
     const device = this.devices[index]!;
+    const { unbinding } = this.platform;
+    unbinding.add(device.pdev);
     const finish = () => {
+      unbinding.delete(device.pdev);
       device.driver = undefined;
       device.bound = undefined;
       done();
@@ -134,59 +148,75 @@ export class RecordedMachine {
     }
   }
 
+  /**
+   * Adds every function of the machine, bridges first. VFs of a PF that was recorded together with them are left out:
+   * they appear when the PF's driver enables them.
+   */
   #createFunctions({ meta, probes }: Trace): MachineDevice[] {
     const behind = busesBehind(meta.devices);
-    const devices = new Map(meta.devices.map((recorded, i) => [recorded.bdf, { recorded, i }]));
     const bridges = new Map(meta.bridges.map((recorded) => [recorded.bdf, recorded]));
+    const plans: readonly FunctionPlan[] = meta.devices.map((recorded, i) => {
+      const vfs = meta.devices.flatMap(({ physfn }, vf) => (physfn === recorded.bdf ? [vf] : []));
+      const probe = probes.find((other) => other.bdf === recorded.bdf);
+      return planFunction(recorded, probe, meta.rom[i], (vf) => plans[vfs[vf]!]!.description);
+    });
     const made: MachineDevice[] = [];
-    const add = (bdf: string, plan: FunctionPlan, physfn?: string) => {
-      const pf = physfn === undefined ? undefined : this.topology.find(physfn);
-      const pdev = this.topology.add(bdf, plan.description, {
-        ...plan.facts,
-        ...(pf === undefined ? {} : { physfn: pf }),
-      });
-      plan.attach(pdev);
-      return pdev;
-    };
     for (const neighbour of meta.system) {
-      const { bdf } = neighbour;
-      const device = devices.get(bdf);
-      const bridge = bridges.get(bdf);
-      if (device === undefined) {
-        add(
-          bdf,
+      const { bdf, physfn } = neighbour;
+      const index = meta.devices.findIndex((device) => device.bdf === bdf);
+      const recorded = meta.devices[index];
+      if (recorded === undefined) {
+        const bridge = bridges.get(bdf);
+        const hasVfs = meta.devices.some((device) => device.physfn === bdf);
+        const plan =
           bridge === undefined
-            ? planNeighbour(neighbour, behind)
-            : planFunction(bridge, undefined, null),
-          neighbour.physfn,
-        );
+            ? planNeighbour(neighbour, { secondary: behind.get(bdf), hasVfs })
+            : planFunction(bridge, undefined, null);
+        this.#add(bdf, plan, physfn);
         continue;
       }
-      const { recorded, i } = device;
-      const probe = probes.find((other) => other.bdf === bdf);
-      const plan = planFunction(recorded, probe, meta.rom[i]);
-      made[i] = {
-        pdev: add(bdf, plan, recorded.physfn),
-        plan,
-        recorded,
-        driver: undefined,
-        bound: undefined,
-      };
+      const plan = plans[index]!;
+      const appearsLater = meta.devices.some((device) => device.bdf === physfn);
+      const pdev = appearsLater ? undefined : this.#add(bdf, plan, physfn);
+      made[index] = { pdev: pdev!, plan, recorded, driver: undefined, bound: undefined };
     }
     return made;
   }
 
-  /** What was bound before the recording began. */
+  #add(bdf: string, plan: FunctionPlan, physfn: string | undefined): PciDevice {
+    const pf = physfn === undefined ? undefined : this.topology.find(physfn);
+    const pdev = this.topology.add(bdf, plan.description, {
+      ...plan.facts,
+      ...(pf === undefined ? {} : { physfn: pf }),
+    });
+    plan.attach(pdev);
+    return pdev;
+  }
+
+  /** What was bound before the recording began, and the VFs that there were. */
   #bindInitial(): void {
-    for (const [i, { recorded }] of this.devices.entries())
+    for (const [i, device] of this.devices.entries()) {
+      const { recorded } = device;
+      device.pdev ??= this.topology.find(recorded.bdf)!;
+      device.plan.attach(device.pdev);
       if (recorded.driver !== undefined) this.bind(i, recorded.driver);
+      const vfs = Number(recorded.sriov_numvfs ?? 0);
+      if (vfs > 0) this.setNumVfs(i, vfs);
+    }
+    this.settle();
+    for (const { pdev, recorded } of this.devices) {
+      const { config } = pdev.function;
+      config.bytes.fill(0);
+      config.poke(0, unhex(recorded.config));
+      pdev.function.updateDecoding();
+    }
   }
 }
 
 function createContainer(meta: TraceMeta): DependencyContainer {
   const on = (name: string) => meta.modparams[name] === 'Y';
   const own = container.createChildContainer();
-  const limit = Number(meta.modparams['dma_entry_limit'] ?? 65535);
+  const limit = Number(meta.modparams.dma_entry_limit ?? 65535);
   registerIommu(own, {
     parameters: {
       pageSize: meta.pagesize,
@@ -202,7 +232,7 @@ function createContainer(meta: TraceMeta): DependencyContainer {
       disable_idle_d3: on('disable_idle_d3'),
       enable_sriov: on('enable_sriov'),
       disable_denylist: on('disable_denylist'),
-      ids: meta.modparams['ids'] ?? '',
+      ids: meta.modparams.ids ?? '',
     },
     kernel: { pageSize: meta.pagesize },
   });

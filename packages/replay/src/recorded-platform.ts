@@ -1,5 +1,6 @@
-import type { PciDevice, PciPlatform } from '@vfiokit/pci';
+import { type ConfigAccess, ConfigSpace, type PciDevice, type PciPlatform } from '@vfiokit/pci';
 import { EBUSY, ENOMEM, ENOSPC, ENOTTY } from '@vfiokit/uapi';
+import { LearnedMasks } from './learned-masks.js';
 import type { IoctlOp, TraceOp } from './trace.js';
 
 const INTX = 0;
@@ -12,11 +13,27 @@ const INTX = 0;
 export class RecordedPlatform implements PciPlatform {
   /** What is being played. */
   op: TraceOp | undefined;
-  /** Functions whose registers a reset has gone over since they were last looked at. */
-  readonly wasReset = new Set<PciDevice>();
+  /** Functions that a driver is being taken from: whoever does that holds the device lock. */
+  readonly unbinding = new Set<PciDevice>();
+  /** The configuration accesses of functions that were not probed, by address. */
+  readonly masks = new Map<string, LearnedMasks>();
   /** Answers that were taken from the record. */
   answers = 0;
   #linkStaysDown = false;
+
+  /** @param unprobed addresses of functions whose masks are to be learned. */
+  constructor(private readonly unprobed: ReadonlySet<string>) {}
+
+  configAccess(config: ConfigAccess, name: string): ConfigAccess {
+    if (!this.unprobed.has(name) || !(config instanceof ConfigSpace)) return config;
+    const masks = new LearnedMasks(config);
+    this.masks.set(name, masks);
+    return masks;
+  }
+
+  lockHeld(device: PciDevice): boolean {
+    return this.unbinding.has(device);
+  }
 
   vectorsAvailable(_device: PciDevice, _kind: 'msi' | 'msix', wanted: number): number {
     const ret = this.#result('SET_IRQS');

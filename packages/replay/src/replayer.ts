@@ -42,7 +42,14 @@ export class Replayer {
     this.#player = new Player(this.machine);
     this.#watches = this.machine.devices.map(
       ({ pdev, recorded }, i) =>
-        new HardwareWatch(pdev, i, recorded.power_state ?? 'D0', HW_KEYS[i]!, PS_KEYS[i]!),
+        new HardwareWatch(
+          pdev,
+          i,
+          recorded.power_state ?? 'D0',
+          HW_KEYS[i]!,
+          PS_KEYS[i]!,
+          this.machine.platform.masks.get(pdev.name),
+        ),
     );
   }
 
@@ -78,7 +85,7 @@ export class Replayer {
 
   #outcome(op: TraceOp): Mismatch[] {
     const mismatches: Mismatch[] = [];
-    this.machine.platform.op = op;
+    this.machine.begin(op);
     try {
       compareOutcome(op, this.#player.play(op), mismatches);
     } catch (error) {
@@ -90,12 +97,27 @@ export class Replayer {
     }
     this.machine.settle();
     for (const watch of this.#watches) watch.follow(op);
+    if (op.ev !== undefined && mayAct(op)) this.#sendMessages(op.ev);
     this.#compareEvents(op, mismatches);
     if (op.op === 'hwsnap') this.#snapshot(op, mismatches);
     else if (op.op === 'wait_suspend') this.#compareSleep(op, mismatches);
     if (isSampled(op)) for (const watch of this.#watches) watch.compare(mismatches);
     else for (const watch of this.#watches) if (watch.sampledIn(op)) watch.compare(mismatches);
     return mismatches;
+  }
+
+  /**
+   * A device sends interrupt messages by itself. That it did is taken from the record: every vector is tried that leads
+   * to an eventfd which the record says was signalled, and is not yet.
+   */
+  #sendMessages(recorded: Readonly<Record<string, number>>): void {
+    const { user } = this.#player;
+    for (const { pdev } of this.machine.devices) {
+      const { msi, msix } = pdev.function;
+      const vectors = msix?.enabled ? msix.vectors : msi?.enabled ? msi.granted : 0;
+      for (let vector = 0; vector < vectors; vector += 1)
+        while (user.tries(recorded, () => pdev.function.raise(vector)));
+    }
   }
 
   #compareEvents(op: TraceOp, into: Mismatch[]): void {
@@ -109,7 +131,8 @@ export class Replayer {
   /** A look at everything: what the host allocates is taken from it, the rest is compared. */
   #snapshot(op: HwSnapOp, into: Mismatch[]): void {
     const { pdev } = this.machine.devices[op.dev]!;
-    pdev.irq = Number(op.irq);
+    // The number may change with every enable; what the model asks is only whether there is a line.
+    if ((Number(op.irq) === 0) !== (pdev.irq === 0)) pdev.irq = Number(op.irq);
     this.#watches[op.dev]!.snapshot(op);
     this.#compareSleep(op, into);
   }
@@ -120,6 +143,11 @@ export class Replayer {
     const model = runtimePm.suspended ? 'suspended' : 'active';
     if (rpm !== model) into.push({ aspect: 'rpm', recorded: rpm, model });
   }
+}
+
+/** Whether a device may have done something by itself: time passed, or its registers were touched. */
+function mayAct(op: TraceOp): boolean {
+  return op.op === 'delay' || ((op.op === 'pread' || op.op === 'pwrite') && op.r < CONFIG_REGION);
 }
 
 /** Whether the recorder looked at the hardware after an operation. */

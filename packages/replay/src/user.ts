@@ -73,6 +73,23 @@ export class RecordedUser {
     return events;
   }
 
+  /**
+   * Does something that may signal eventfds, and takes it back unless it signals only such as are recorded and still
+   * missing; whether it stayed.
+   */
+  tries(recorded: Readonly<Record<string, number>>, body: () => void): boolean {
+    const before = this.#eventFds.map(({ count }) => count);
+    body();
+    const signalled = this.#eventFds.flatMap(({ count }, i) => (count === before[i] ? [] : [i]));
+    const wanted = signalled.every((i) => this.#eventFds[i]!.count <= (recorded[`e${i}`] ?? 0));
+    if (wanted) return signalled.length > 0;
+    for (const i of signalled) {
+      this.#eventFds[i]!.take();
+      if (before[i]! > 0) this.#eventFds[i]!.signal(before[i]);
+    }
+    return false;
+  }
+
   /** The argument of an ioctl: the recorded bytes and zeroes behind them. Valid until the next call. */
   argument(hex: string): Uint8Array {
     this.#argument.fill(0, 0, this.#argumentUsed);
