@@ -1,5 +1,6 @@
 export * from './address/address.js';
 export type { DmaMapping, DmaSnapshot } from './address/dma-snapshot.js';
+export * from './address/range-tree.js';
 export * from './container/backend.js';
 export * from './container/container.js';
 export * from './container/emulated-dma.js';
