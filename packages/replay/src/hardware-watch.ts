@@ -38,9 +38,11 @@ export class HardwareWatch {
     this.#powerState = powerState;
   }
 
-  /** What an operation has recorded of this device's registers. */
-  changes(op: Effects): ChangedBytes | undefined {
-    return op[this.hwKey];
+  /** Raw configuration space as it was recorded after an operation that is still to be followed. */
+  after(op: Effects): Buffer {
+    const bytes = Buffer.from(this.recorded);
+    apply(op[this.hwKey], bytes);
+    return bytes;
   }
 
   /** The operation has recorded anything of this device. */
@@ -53,9 +55,7 @@ export class HardwareWatch {
    * STATUS shows it.
    */
   follow(op: Effects): void {
-    const changes = op[this.hwKey];
-    if (changes !== undefined)
-      for (const offset in changes) this.recorded.write(changes[offset]!, Number(offset), 'hex');
+    apply(op[this.hwKey], this.recorded);
     const state = op[this.psKey];
     if (state !== undefined) this.#powerState = state;
     const pending = (this.recorded[STATUS]! & STATUS_INTERRUPT) !== 0;
@@ -99,6 +99,10 @@ export class HardwareWatch {
     this.recorded.copy(this.#model);
     this.pdev.function.updateDecoding();
   }
+}
+
+function apply(changes: ChangedBytes | undefined, bytes: Buffer): void {
+  for (const offset in changes) bytes.write(changes[offset]!, Number(offset), 'hex');
 }
 
 function hostAllocated(pdev: PciDevice): Uint8Array {

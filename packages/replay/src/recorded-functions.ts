@@ -1,8 +1,14 @@
 import {
   type BarDescription,
   type FunctionDescription,
+  PCI_CAP_ID_MSI,
+  PCI_CAP_ID_MSIX,
   PCI_CAP_ID_PM,
   PCI_EXT_CAP_ID_SRIOV,
+  PCI_MSI_FLAGS,
+  PCI_MSI_FLAGS_ENABLE,
+  PCI_MSI_FLAGS_QSIZE,
+  PCI_MSIX_FLAGS,
   PCI_PM_CTRL,
   PCI_SRIOV_CTRL,
   PCI_SRIOV_NUM_VF,
@@ -21,6 +27,10 @@ const ROM = 6;
 const FIRST_VF_RESOURCE = 7;
 /** Bytes of an option ROM that a trace's first line holds. */
 const ROM_RECORDED = 4096;
+const ROM_DATA_POINTER = 0x18;
+const ROM_DATA_SIZE = 0x18;
+/** "PCIR". */
+const ROM_DATA_SIGNATURE = 0x52494350;
 const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold', 'unknown'];
 
 /** A recorded function as the model builds it. */
@@ -62,7 +72,7 @@ export function planFunction(
     .map(({ length }) => (length === 0 ? undefined : new LearnedBlock()));
   const contents = romContents(rom);
   const registers: Registers = {};
-  const resets = probe === undefined ? {} : resetImages(probe, registers);
+  const resets = resetImages(probe, registers);
   return {
     description: {
       config: withoutVfs(unhex(recorded.config), recorded.cfg_size),
@@ -130,6 +140,15 @@ function romContents(rom: RecordedRom | null | undefined): Uint8Array | undefine
   if (rom === null || rom === undefined || rom.len === 0) return undefined;
   const contents = new Uint8Array(rom.len);
   contents.set(unhex(rom.hex));
+  const view = new DataView(contents.buffer);
+  const data = rom.len > ROM_RECORDED ? view.getUint16(ROM_DATA_POINTER, true) : 0;
+  if (data >= ROM_RECORDED && data + ROM_DATA_SIZE <= rom.len) {
+    // The kernel found images of this length, so the data structure that was not recorded has to say so.
+    view.setUint32(data, ROM_DATA_SIGNATURE, true);
+    view.setUint16(data + 0x0a, ROM_DATA_SIZE, true);
+    view.setUint16(data + 0x10, rom.len / 512, true);
+    contents[data + 0x15] = 0x80;
+  }
   return contents;
 }
 
@@ -140,14 +159,14 @@ interface Registers {
 
 /**
  * What resets do to the registers. The probe reset the function once by each method, with nothing saved or restored:
- * registers that changed then take that value in every reset, all others stay as they are. A bus reset was not probed
- * and does what the most thorough of the others does.
+ * registers that changed then take that value in every reset, all others stay as they are. A method that was not probed
+ * does what another does; without any probe the registers are switched off.
  */
 function resetImages(
-  probe: HwProbe,
+  probe: HwProbe | undefined,
   registers: Registers,
 ): NonNullable<FunctionDescription['resets']> {
-  const before = unhex(probe.config);
+  const before = unhex(probe?.config ?? '');
   const image = (after: string) => {
     const bytes = unhex(after);
     const now = registers.live!.slice();
@@ -155,14 +174,42 @@ function resetImages(
       if ((bytes[i] ?? 0) !== (before[i] ?? 0)) now[i] = bytes[i] ?? 0;
     return now;
   };
-  const flr = probe.after_raw_flr ?? probe.after_raw_af;
-  const soft = probe.after_raw_d3_d0;
-  const bus = soft ?? flr;
-  return Object.defineProperties({} as NonNullable<FunctionDescription['resets']>, {
-    ...(flr === undefined ? {} : { flr: { get: () => image(flr) } }),
-    ...(soft === undefined ? {} : { soft: { get: () => image(soft) } }),
-    ...(bus === undefined ? {} : { bus: { get: () => image(bus) } }),
+  const flr = probe?.after_raw_flr ?? probe?.after_raw_af;
+  const soft = probe?.after_raw_d3_d0;
+  const lazily = (after: string | undefined) => ({
+    get: () => (after === undefined ? switchedOff(registers.live!) : image(after)),
   });
+  return Object.defineProperties(
+    {},
+    { flr: lazily(flr ?? soft), soft: lazily(soft ?? flr), bus: lazily(soft ?? flr) },
+  );
+}
+
+const COMMAND = 0x04;
+const CACHE_LINE = 0x0c;
+const LATENCY = 0x0d;
+const BAR_REGISTERS = [0x10, 0x14, 0x18, 0x1c, 0x20, 0x24] as const;
+const ROM_REGISTER = 0x30;
+
+/** The least that any reset does: nothing is decoded any more, no message is sent, the function is awake. */
+function switchedOff(live: Uint8Array): Uint8Array {
+  const bytes = live.slice();
+  const view = new DataView(bytes.buffer);
+  view.setUint16(COMMAND, 0, true);
+  bytes[CACHE_LINE] = 0;
+  bytes[LATENCY] = 0;
+  for (const at of BAR_REGISTERS) {
+    const typeBits = (bytes[at]! & 1) !== 0 ? 0x3 : 0xf;
+    view.setUint32(at, view.getUint32(at, true) & typeBits, true);
+  }
+  view.setUint32(ROM_REGISTER, 0, true);
+  for (const { id, at } of walkCapabilities(bytes).capabilities) {
+    if (id === PCI_CAP_ID_MSI)
+      bytes[at + PCI_MSI_FLAGS]! &= ~(PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
+    if (id === PCI_CAP_ID_MSIX) bytes[at + PCI_MSIX_FLAGS + 1]! &= 0x3f;
+    if (id === PCI_CAP_ID_PM) bytes[at + PCI_PM_CTRL]! &= ~D_STATE;
+  }
+  return bytes;
 }
 
 /** A PF as it was before its VFs were enabled: the machine enables them again. */

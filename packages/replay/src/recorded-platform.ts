@@ -1,9 +1,27 @@
-import { type ConfigAccess, ConfigSpace, type PciDevice, type PciPlatform } from '@vfiokit/pci';
+import {
+  type ConfigAccess,
+  ConfigSpace,
+  type InterruptMessage,
+  PCI_CAP_ID_MSI,
+  PCI_MSI_ADDRESS_HI,
+  PCI_MSI_ADDRESS_LO,
+  PCI_MSI_DATA_32,
+  PCI_MSI_DATA_64,
+  PCI_MSI_FLAGS,
+  PCI_MSI_FLAGS_64BIT,
+  type PciDevice,
+  type PciPlatform,
+  type ResetMethod,
+  type VectorKind,
+} from '@vfiokit/pci';
 import { EBUSY, ENOMEM, ENOSPC, ENOTTY } from '@vfiokit/uapi';
 import { LearnedMasks } from './learned-masks.js';
 import type { IoctlOp, TraceOp } from './trace.js';
 
 const INTX = 0;
+const CONFIG_SIZE = 4096;
+const LOCAL_APIC = 0xfee00000;
+const MACHINE_RESETS = new Set(['device_specific', 'acpi', 'cxl_bus']);
 
 /**
  * The recorded machine's answers to what neither the model nor the function can know. They are read from the result of
@@ -20,6 +38,9 @@ export class RecordedPlatform implements PciPlatform {
   /** Answers that were taken from the record. */
   answers = 0;
   #linkStaysDown = false;
+
+  /** Raw configuration space as recorded at the end of the operation that is being played. */
+  registersAfter: (device: PciDevice) => Buffer = () => Buffer.alloc(CONFIG_SIZE);
 
   /** @param unprobed addresses of functions whose masks are to be learned. */
   constructor(private readonly unprobed: ReadonlySet<string>) {}
@@ -43,10 +64,48 @@ export class RecordedPlatform implements PciPlatform {
     return ret;
   }
 
-  requestIrq(): number {
-    if (this.#result('SET_IRQS') !== -EBUSY || (this.op as IoctlOp).index !== INTX) return 0;
-    this.answers += 1;
-    return -EBUSY;
+  requestIrq(device: PciDevice): number {
+    const ret = this.#result('SET_IRQS');
+    if (ret === -EBUSY && (this.op as IoctlOp).index === INTX) {
+      this.answers += 1;
+      return -EBUSY;
+    }
+    // Whether a level that was there before anybody listened still arrives is the interrupt controller's affair.
+    const { function: silicon, irq, bus } = device;
+    if (silicon.intx.asserted && this.op?.ev === undefined) {
+      this.answers += 1;
+      bus.topology.irqLines.line(irq).set(silicon, false);
+    }
+    return 0;
+  }
+
+  /** Methods that only the machine knows; what they do to the registers is what a bus reset does. */
+  resetMethod(_device: PciDevice, name: string): ResetMethod | undefined {
+    if (!MACHINE_RESETS.has(name)) return undefined;
+    return {
+      name,
+      probe: () => 0,
+      reset: ({ function: silicon }) => {
+        silicon.reset('bus');
+        return 0;
+      },
+    };
+  }
+
+  /**
+   * The message that the host allocated, which is in the function's registers after the operation. Those of MSI-X are in
+   * a table that is not recorded; any will do.
+   */
+  interruptMessage(device: PciDevice, kind: VectorKind, vector: number): InterruptMessage {
+    if (kind === 'msix') return { low: LOCAL_APIC, high: 0, data: vector };
+    const bytes = this.registersAfter(device);
+    const at = device.findCapability(PCI_CAP_ID_MSI);
+    const wide = (bytes.readUInt16LE(at + PCI_MSI_FLAGS) & PCI_MSI_FLAGS_64BIT) !== 0;
+    return {
+      low: bytes.readUInt32LE(at + PCI_MSI_ADDRESS_LO),
+      high: wide ? bytes.readUInt32LE(at + PCI_MSI_ADDRESS_HI) : 0,
+      data: bytes.readUInt16LE(at + (wide ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32)),
+    };
   }
 
   secondaryBusReset(): number {

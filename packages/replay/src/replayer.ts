@@ -1,3 +1,4 @@
+import type { PciDevice } from '@vfiokit/pci';
 import type { Difference, Mismatch } from './difference.js';
 import { explain } from './explanations.js';
 import { HardwareWatch } from './hardware-watch.js';
@@ -51,6 +52,13 @@ export class Replayer {
           this.machine.platform.masks.get(pdev.name),
         ),
     );
+    this.machine.platform.registersAfter = (pdev) => this.#registersAfter(pdev);
+  }
+
+  #registersAfter(pdev: PciDevice): Buffer {
+    const watch = this.#watches.find((other) => other.pdev === pdev);
+    const { op } = this.machine.platform;
+    return watch === undefined || op === undefined ? Buffer.alloc(4096) : watch.after(op);
   }
 
   /** Plays everything. */
