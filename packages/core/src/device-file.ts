@@ -12,10 +12,12 @@ import {
   VFIO_DEVICE_PCI_HOT_RESET,
   type VfioDevice,
 } from '@vfiokit/uapi';
+import type { VirtualConfig } from './config/virtual-config.js';
 import type { VfioPciCoreDevice } from './core-device.js';
 import { hotReset, hotResetInfo } from './hot-reset.js';
 import type { LowPower } from './low-power.js';
 import type { OpenDevice } from './open-device.js';
+import { ConfigRegion } from './regions/config-region.js';
 import type { Positions } from './regions/positions.js';
 import type { Region, UserBuffer } from './regions/region.js';
 
@@ -32,7 +34,8 @@ export class DeviceFile implements VfioDevice {
   readonly kind = 'device';
   readonly name: string;
   readonly #regions: readonly Region[];
-  readonly #config: Region;
+  /** Configuration space itself, unless a driver stands in front of the region. */
+  readonly #config: VirtualConfig | undefined;
   readonly #bars: readonly Region[];
   readonly #lowPower: LowPower;
   readonly #positions: Positions;
@@ -46,21 +49,26 @@ export class DeviceFile implements VfioDevice {
   ) {
     this.name = core.name;
     this.#regions = open.regions;
-    this.#config = open.regions[CONFIG_REGION]!;
+    const config = open.regions[CONFIG_REGION];
+    this.#config = config instanceof ConfigRegion ? config.space : undefined;
     this.#bars = open.regions.slice(0, BARS);
     this.#lowPower = open.lowPower;
     this.#positions = open.positions;
   }
 
   read(region: number, offset: number, size: AccessSize): number {
-    if (this.#closed) return -EBADF;
-    if (this.#lowPower.engaged) return this.#awake(() => this.#read(region, offset, size));
+    if (this.#lowPower.engaged || this.#closed) return this.#slowly(region, offset, size);
+    if (region === CONFIG_REGION && this.#config !== undefined)
+      return this.#config.read(offset, size);
     return this.#read(region, offset, size);
   }
 
   write(region: number, offset: number, size: AccessSize, value: number): number {
-    if (this.#closed) return -EBADF;
-    if (this.#lowPower.engaged) return this.#awake(() => this.#write(region, offset, size, value));
+    if (this.#lowPower.engaged || this.#closed) return this.#slowly(region, offset, size, value);
+    if (region === CONFIG_REGION && this.#config !== undefined) {
+      const error = this.#config.write(offset, size, value);
+      return error < 0 ? error : size;
+    }
     return this.#write(region, offset, size, value);
   }
 
@@ -104,14 +112,22 @@ export class DeviceFile implements VfioDevice {
     this.release();
   }
 
+  /** An access to a device that sleeps, or to a descriptor that is closed. */
+  #slowly(region: number, offset: number, size: AccessSize, value?: number): number {
+    if (this.#closed) return -EBADF;
+    return this.#awake(() =>
+      value === undefined
+        ? this.#read(region, offset, size)
+        : this.#write(region, offset, size, value),
+    );
+  }
+
   #read(region: number, offset: number, size: AccessSize): number {
-    if (region === CONFIG_REGION) return this.#config.read(offset, size);
     if (region < BARS) return this.#bars[region]?.read(offset, size) ?? -EINVAL;
     return this.#regions[region]?.read(offset, size) ?? -EINVAL;
   }
 
   #write(region: number, offset: number, size: AccessSize, value: number): number {
-    if (region === CONFIG_REGION) return this.#config.write(offset, size, value);
     if (region < BARS) return this.#bars[region]?.write(offset, size, value) ?? -EINVAL;
     return this.#regions[region]?.write(offset, size, value) ?? -EINVAL;
   }

@@ -1,5 +1,5 @@
 import type { ConfigAccess } from '@vfiokit/pci';
-import type { RegisterHook } from './config-owner.js';
+import { inDwordOf, type RegisterHook } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
 import { resetByRegister } from './express.js';
 
@@ -17,8 +17,9 @@ export function advancedFeaturesHook(
   effects: ConfigEffects,
 ): RegisterHook {
   return {
-    write(_position, _size, _value, plain) {
-      const error = plain();
+    writes: inDwordOf(start + AF_CTRL),
+    write(position, size, value, plain) {
+      const error = plain.write(position, size, value);
       if (error < 0) return error;
       if ((vconfig[start + AF_CTRL]! & AF_CTRL_FLR) === 0) return 0;
       vconfig[start + AF_CTRL]! &= ~AF_CTRL_FLR;

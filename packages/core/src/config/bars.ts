@@ -1,4 +1,4 @@
-import type { PciResource } from '@vfiokit/pci';
+import type { ConfigAccess, PciResource } from '@vfiokit/pci';
 import type { RegisterHook } from './config-owner.js';
 
 const BAR0 = 0x10;
@@ -38,18 +38,18 @@ export class BaseAddressRegisters implements RegisterHook {
     return (position >= BAR0 && position < BARS_END) || position === ROM_BAR;
   }
 
-  read(_position: number, _size: number, plain: () => number): number {
+  read(position: number, size: number, plain: ConfigAccess): number {
     if (this.#dirty) this.#fixUp();
-    return plain();
+    return plain.read(position, size);
   }
 
   writes(position: number): boolean {
     return this.reads(position);
   }
 
-  write(_position: number, _size: number, _value: number, plain: () => number): number {
+  write(position: number, size: number, value: number, plain: ConfigAccess): number {
     this.#dirty = true;
-    return plain();
+    return plain.write(position, size, value);
   }
 
   #fixUp(): void {

@@ -46,8 +46,8 @@ export class CommandRegister implements RegisterHook {
     return position === COMMAND && this.#o.noCommandMemory;
   }
 
-  read(position: number, _size: number, plain: () => number): number {
-    const value = plain();
+  read(position: number, size: number, plain: ConfigAccess): number {
+    const value = plain.read(position, size);
     return value < 0 || position !== COMMAND ? value : value | (this.value & COMMAND_MEMORY);
   }
 
@@ -55,14 +55,18 @@ export class CommandRegister implements RegisterHook {
     return position === COMMAND;
   }
 
-  write(position: number, _size: number, value: number, plain: () => number): number {
-    const error = position === COMMAND ? this.#writeEnables(value & 0xffff, plain) : plain();
+  write(position: number, size: number, value: number, plain: ConfigAccess): number {
+    const error =
+      position === COMMAND
+        ? this.#writeEnables(size, value, plain)
+        : plain.write(position, size, value);
     if (error < 0) return error;
     if (position === COMMAND || position === COMMAND + 1) this.#followIntxDisable();
     return 0;
   }
 
-  #writeEnables(wanted: number, plain: () => number): number {
+  #writeEnables(size: number, value: number, plain: ConfigAccess): number {
+    const wanted = value & 0xffff;
     const { config, effects, noCommandMemory } = this.#o;
     const physical = config.read(COMMAND, 2);
     if (physical < 0) return physical;
@@ -71,7 +75,7 @@ export class CommandRegister implements RegisterHook {
     const lost = (bit: number) => (wanted & bit) !== 0 && (seen & bit) !== 0 && !(physical & bit);
     if ((lost(COMMAND_MEMORY) && !noCommandMemory) || lost(COMMAND_IO) || this.#barsWereLost())
       this.#restoreBars();
-    const error = plain();
+    const error = plain.write(COMMAND, size, value);
     if (error < 0) return error;
     const enables = COMMAND_MEMORY | COMMAND_IO;
     this.#view.setUint16(COMMAND, (this.value & ~enables) | (wanted & enables), true);

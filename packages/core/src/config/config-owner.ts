@@ -1,3 +1,4 @@
+import type { ConfigAccess } from '@vfiokit/pci';
 import type { PermissionTable } from './permissions.js';
 
 /**
@@ -15,12 +16,12 @@ export type WriteRule = 'default' | 'raw' | 'virtual' | 'none';
 export interface RegisterHook {
   /** Whether a chunk that lies in the dword at `position` is to pass through {@link read}. */
   reads?(position: number): boolean;
-  /** The chunk's value; `plain` does what would have been done without the hook. */
-  read?(position: number, size: number, plain: () => number): number;
+  /** The chunk's value; `plain` does what is done without the hook. */
+  read?(position: number, size: number, plain: ConfigAccess): number;
   /** Whether a chunk that lies in the dword at `position` is to pass through {@link write}; all of them if absent. */
   writes?(position: number): boolean;
-  /** 0 or a negated errno; `plain` does what would have been done without the hook. */
-  write?(position: number, size: number, value: number, plain: () => number): number;
+  /** 0 or a negated errno; `plain` does what is done without the hook. */
+  write?(position: number, size: number, value: number, plain: ConfigAccess): number;
 }
 
 /** Who answers for a byte of configuration space. */
@@ -42,4 +43,9 @@ export interface OwnedRange {
   /** The byte after the last. */
   readonly to: number;
   readonly owner: ConfigOwner;
+}
+
+/** A hook's `writes` for one register: whether the dword at `position` is the one that holds `register`. */
+export function inDwordOf(register: number): (position: number) => boolean {
+  return (position) => (position & ~3) === (register & ~3);
 }

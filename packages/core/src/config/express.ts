@@ -1,5 +1,5 @@
 import type { ConfigAccess } from '@vfiokit/pci';
-import type { RegisterHook } from './config-owner.js';
+import { inDwordOf, type RegisterHook } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
 
 const DEVCAP = 0x04;
@@ -21,9 +21,10 @@ export function expressHook(
   const view = new DataView(vconfig.buffer, vconfig.byteOffset);
   const control = () => view.getUint16(start + DEVCTL, true);
   return {
-    write(_position, _size, _value, plain) {
+    writes: inDwordOf(start + DEVCTL),
+    write(position, size, value, plain) {
       const readRequest = control() & DEVCTL_READRQ;
-      const error = plain();
+      const error = plain.write(position, size, value);
       if (error < 0) return error;
       if (control() & DEVCTL_FLR) {
         view.setUint16(start + DEVCTL, control() & ~DEVCTL_FLR, true);

@@ -19,8 +19,10 @@ export function msiHook(
 ): RegisterHook {
   const view = new DataView(vconfig.buffer, vconfig.byteOffset);
   return {
-    write(position, size, _value, plain) {
-      const error = plain();
+    // A chunk that ends at the flags' start counts too, so it may lie in the dword before.
+    writes: (position) => position < start + FLAGS + 2 && position + 4 > start + FLAGS - 1,
+    write(position, size, value, plain) {
+      const error = plain.write(position, size, value);
       if (error < 0) return error;
       const offset = position - start;
       if (offset > FLAGS || offset + size < FLAGS) return 0;

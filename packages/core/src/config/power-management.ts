@@ -1,4 +1,4 @@
-import type { RegisterHook } from './config-owner.js';
+import { inDwordOf, type RegisterHook } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
 
 const PMCSR = 0x04;
@@ -10,8 +10,9 @@ const D3_HOT = 3;
  */
 export function powerManagementHook(start: number, effects: ConfigEffects): RegisterHook {
   return {
-    write(position, _size, value, plain) {
-      const error = plain();
+    writes: inDwordOf(start + PMCSR),
+    write(position, size, value, plain) {
+      const error = plain.write(position, size, value);
       if (error < 0 || position !== start + PMCSR) return error;
       const state = value & 3;
       if (state === D3_HOT) effects.suspendMemory();

@@ -55,7 +55,7 @@ export class VirtualConfig implements ConfigAccess {
   readonly #config: ConfigAccess;
   readonly #view: DataView;
   readonly #owners: readonly ConfigOwner[];
-  readonly #ownerOf: Uint16Array;
+  readonly #ownerOf: Uint8Array | Uint16Array;
   /** Masks by dword, bit 0 being bit 0 of its first byte. */
   readonly #virt: Uint32Array;
   readonly #write: Uint32Array;
@@ -65,6 +65,8 @@ export class VirtualConfig implements ConfigAccess {
   /** 1 + index of the register in front of a byte, 0 where there is none. */
   readonly #registerOf: Uint8Array;
   readonly #next: readonly ConfigAccess[];
+  /** The owners' rules without their hooks. */
+  readonly #plain: ConfigAccess;
 
   constructor({ config, vconfig, ranges, registers = [] }: VirtualConfigOptions) {
     const { size } = config;
@@ -72,7 +74,12 @@ export class VirtualConfig implements ConfigAccess {
     this.#config = config;
     this.#view = new DataView(vconfig.buffer, vconfig.byteOffset, vconfig.length);
     this.#owners = ranges.map(({ owner }) => owner);
-    this.#ownerOf = new Uint16Array(size);
+    this.#plain = {
+      size,
+      read: (position, bytes) => this.#readRule(position, bytes),
+      write: (position, bytes, value) => this.#writeRule(position, bytes, value),
+    };
+    this.#ownerOf = ranges.length <= 0x100 ? new Uint8Array(size) : new Uint16Array(size);
     this.#virt = new Uint32Array(size / 4);
     this.#write = new Uint32Array(size / 4);
     this.#readKind = new Uint8Array(size / 4);
@@ -116,7 +123,20 @@ export class VirtualConfig implements ConfigAccess {
     if (kind === CHUNKED || kind === undefined || (position & (size - 1)) !== 0)
       return this.#writeChunks(position, size, value);
     if (kind === RAW) return this.#config.write(position, size, value);
-    return this.#writePlain(position, size, value);
+    if (size !== 4) return this.#writePart(position, size, value);
+    const write = this.#write[dword]!;
+    if (write === 0) return 0;
+    const virt = this.#virt[dword]!;
+    const toCopy = write & virt;
+    if (toCopy !== 0) {
+      const copy = this.#view.getUint32(position, true);
+      this.#view.setUint32(position, (copy & ~toCopy) | (value & toCopy), true);
+    }
+    const toHardware = write & ~virt;
+    if (toHardware === 0) return 0;
+    const old = this.#config.read(position, 4);
+    if (old < 0) return old;
+    return this.#config.write(position, 4, ((old & ~toHardware) | (value & toHardware)) >>> 0);
   }
 
   /** Reads any range into a buffer; the number of bytes or a negated errno. */
@@ -184,7 +204,7 @@ export class VirtualConfig implements ConfigAccess {
   }
 
   /** The default rule (vfio_pci_config.c: vfio_default_config_write); a read-modify-write where hardware bits are writable. */
-  #writePlain(position: number, size: number, value: number): number {
+  #writePart(position: number, size: number, value: number): number {
     const shift = 8 * (position & 3);
     const mask = MASK[size]!;
     const write = (this.#write[position >>> 2]! >>> shift) & mask;
@@ -274,25 +294,30 @@ export class VirtualConfig implements ConfigAccess {
   }
 
   #readOwned(position: number, size: number): number {
-    const owner = this.#owners[this.#ownerOf[position]!]!;
-    const plain = () =>
-      owner.read === 'direct'
-        ? this.#readDirect(owner, position, size)
-        : this.#readPart(position, size);
-    return owner.hook?.read && intercepts(owner.hook.reads, owner.hook, position)
-      ? owner.hook.read(position, size, plain)
-      : plain();
+    const { hook } = this.#owners[this.#ownerOf[position]!]!;
+    return hook?.read !== undefined && intercepts(hook.reads, hook, position)
+      ? hook.read(position, size, this.#plain)
+      : this.#plain.read(position, size);
   }
 
   #writeOwned(position: number, size: number, value: number): number {
+    const { hook } = this.#owners[this.#ownerOf[position]!]!;
+    return hook?.write !== undefined && intercepts(hook.writes, hook, position)
+      ? hook.write(position, size, value, this.#plain)
+      : this.#plain.write(position, size, value);
+  }
+
+  #readRule(position: number, size: number): number {
     const owner = this.#owners[this.#ownerOf[position]!]!;
-    const plain = () =>
-      owner.write === 'raw'
-        ? this.#config.write(position, size, value)
-        : this.#writePlain(position, size, value);
-    return owner.hook?.write && intercepts(owner.hook.writes, owner.hook, position)
-      ? owner.hook.write(position, size, value, plain)
-      : plain();
+    return owner.read === 'direct'
+      ? this.#readDirect(owner, position, size)
+      : this.#readPart(position, size);
+  }
+
+  #writeRule(position: number, size: number, value: number): number {
+    return this.#owners[this.#ownerOf[position]!]!.write === 'raw'
+      ? this.#config.write(position, size, value)
+      : this.#writePart(position, size, value);
   }
 
   /** Hardware, with the list's links from the virtual copy (vfio_pci_config.c: vfio_direct_config_read). */

@@ -1,4 +1,4 @@
-import type { RegisterHook } from './config-owner.js';
+import { inDwordOf, type RegisterHook } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
 
 const ADDRESS = 0x02;
@@ -13,8 +13,9 @@ const FLAG = 0x8000;
 export function vpdHook(start: number, vconfig: Uint8Array, effects: ConfigEffects): RegisterHook {
   const view = new DataView(vconfig.buffer, vconfig.byteOffset);
   return {
-    write(position, size, _value, plain) {
-      const error = plain();
+    writes: inDwordOf(start + ADDRESS + 1),
+    write(position, size, value, plain) {
+      const error = plain.write(position, size, value);
       if (error < 0) return error;
       const offset = position - start;
       if (offset > ADDRESS + 1 || offset + size <= ADDRESS + 1) return 0;
