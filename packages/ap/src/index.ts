@@ -30,6 +30,7 @@ export * from './kvm/gisa.js';
 export * from './kvm/guest-memory.js';
 export * from './kvm/kvm.js';
 export * from './kvm/kvm-vfio.js';
+export * from './kvm/nested.js';
 export * from './kvm/pqap.js';
 export * from './machine/ap-machine.js';
 export * from './machine/shell.js';

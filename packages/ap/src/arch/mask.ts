@@ -12,9 +12,9 @@ const WORDS = AP_MASK_BITS / 32;
  */
 export class ApMask implements Iterable<number> {
   /** No bit set. */
-  static readonly NONE = new ApMask(new Uint32Array(WORDS));
+  static readonly NONE: ApMask = new this(new Uint32Array(WORDS));
   /** Every bit set. */
-  static readonly ALL = new ApMask(new Uint32Array(WORDS).fill(0xffff_ffff));
+  static readonly ALL: ApMask = new this(new Uint32Array(WORDS).fill(0xffff_ffff));
 
   readonly #words: Uint32Array;
   #ids: readonly number[] | undefined;

@@ -153,8 +153,7 @@ export class ApBus extends Bus<ApDevice, ApDriver> implements ApOwnership {
         `${which}: queues that would go to the host are in use; unassign them first`,
       );
     this.perms.commit(which, plan.mask);
-    for (const queue of [...this.queues()]) {
-      if (!this.#misplaced(queue)) continue;
+    for (const queue of this.#misplacedQueues()) {
       yield `revise the binding of ${queue.name}`;
       // Somebody else may have moved or removed it meanwhile.
       if (!queue.dead && this.#misplaced(queue)) void this.reattach(queue);
@@ -162,10 +161,18 @@ export class ApBus extends Bus<ApDevice, ApDriver> implements ApOwnership {
     this.emitChange({ [which.toUpperCase()]: String(plan.mask) });
   }
 
+  #misplacedQueues(): readonly ApQueue[] {
+    const misplaced: ApQueue[] = [];
+    for (const card of this.#cards.values())
+      for (const queue of card.queues.values()) if (this.#misplaced(queue)) misplaced.push(queue);
+    return misplaced;
+  }
+
   /** Whether a queue is with the wrong kind of driver, or with none (__ap_revise_reserved). */
   #misplaced(queue: ApQueue): boolean {
-    if (queue.driverOverride !== undefined) return queue.driver?.name !== queue.driverOverride;
-    return this.driverOf(queue)?.isDefault !== this.perms.reserves(queue.apqn);
+    const driver = queue.driver as ApDriver | undefined;
+    if (queue.driverOverride !== undefined) return driver?.name !== queue.driverOverride;
+    return driver?.isDefault !== this.perms.reserves(queue.apqn);
   }
 
   /**

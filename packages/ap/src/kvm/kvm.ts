@@ -93,7 +93,7 @@ export class Kvm {
 
   /**
    * How often the masks were rewritten. Each time every CPU is out of SIE meanwhile, so that the guest sees all of a
-   * change or nothing, and the shadows of nested guests are made anew.
+   * change or nothing; and the shadows of nested guests that were made before are good no longer.
    */
   get updates(): number {
     return this.#updates;

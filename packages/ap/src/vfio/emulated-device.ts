@@ -69,8 +69,12 @@ export class EmulatedDevice {
   /** For its files: opens the device, for the first or one more time. @throws VfioError */
   open(by: GroupFile | CdevFile): void {
     this.#checkPresent();
-    if (by instanceof CdevFile && this.#group !== undefined)
-      throw new VfioError('EBUSY', `${this.name}: its group file is open`);
+    if (by instanceof CdevFile) {
+      if (this.#opener instanceof CdevFile)
+        throw new VfioError('EINVAL', `${this.name}: bound already`);
+      if (this.#opener !== undefined || this.#group !== undefined)
+        throw new VfioError('EBUSY', `${this.name}: open by its group file`);
+    }
     if (this.#openCount === 0) this.ops.open(by.kvm);
     this.#openCount += 1;
     this.#opener = by;
@@ -182,10 +186,8 @@ export class CdevFile implements KvmAwareFile {
     this.device.kvmChanged(this);
   }
 
-  /** VFIO_DEVICE_BIND_IOMMUFD: opens the device. @throws VfioError `EINVAL` if it is bound, by whichever file. */
+  /** VFIO_DEVICE_BIND_IOMMUFD: opens the device. @throws VfioError `EINVAL` if it is bound, `EBUSY` if open by its group. */
   bind(): VfioDeviceFile {
-    if (this.#bound !== undefined || this.device.openCount > 0)
-      throw new VfioError('EINVAL', `${this.device.name}: bound already`);
     this.device.open(this);
     this.#bound = new VfioDeviceFile(this.device.name, this.device.ops, () => this.device.close());
     return this.#bound;
