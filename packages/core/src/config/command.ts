@@ -48,7 +48,8 @@ export class CommandRegister implements RegisterHook {
 
   read(position: number, size: number, plain: ConfigAccess): number {
     const value = plain.read(position, size);
-    return value < 0 || position !== COMMAND ? value : value | (this.value & COMMAND_MEMORY);
+    if (value < 0 || position !== COMMAND) return value;
+    return (value | (this.value & COMMAND_MEMORY)) >>> 0;
   }
 
   writes(position: number): boolean {

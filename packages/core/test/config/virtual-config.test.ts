@@ -92,6 +92,8 @@ describe('the header', () => {
     const hw = referenceFunction().set(0x04, 2, 0);
     const { read, write, effects } = openConfig(hw, { isVirtfn: true });
     expect(read(0x04, 2).value).toBe(0x0002);
+    hw.set(0x06, 2, 0x8010);
+    expect(read(0x04, 4).value).toBe(0x80100002);
     write(0x04, 2, 0);
     expect(read(0x04, 2).value).toBe(0);
     expect(effects.memoryOpen()).toBe(true);
