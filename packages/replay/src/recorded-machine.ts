@@ -142,6 +142,7 @@ export class RecordedMachine {
         });
         byId.set(id, group);
       }
+      group.members.add(bdf);
       this.#groups.set(bdf, group);
       if (driver !== undefined && !DMA_MANAGED.has(driver))
         group.useDefaultDomain(`${bdf} (${driver})`);
