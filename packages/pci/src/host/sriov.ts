@@ -32,6 +32,7 @@ export class Sriov {
   readonly #at: number;
   /** Registers that are written back after a reset: control, page size, VF BARs. */
   #control: number;
+  #numVfs: number;
   readonly #pageSize: number;
   readonly #bars: readonly number[];
 
@@ -45,6 +46,8 @@ export class Sriov {
     this.totalVfs = config.read(at + PCI_SRIOV_TOTAL_VF, 2);
     this.vfDevice = config.read(at + PCI_SRIOV_VF_DID, 2);
     this.#control = config.read(at + PCI_SRIOV_CTRL, 2);
+    const isEnabled = (this.#control & PCI_SRIOV_CTRL_VFE) !== 0;
+    this.#numVfs = isEnabled ? config.read(at + PCI_SRIOV_NUM_VF, 2) : 0;
     this.#pageSize = config.read(at + PCI_SRIOV_SYS_PGSIZE, 4);
     this.#bars = Array.from({ length: PCI_SRIOV_NUM_BARS }, (_, bar) =>
       config.read(at + PCI_SRIOV_BAR + 4 * bar, 4),
@@ -53,9 +56,7 @@ export class Sriov {
 
   /** How many VFs there are now. */
   get numVfs(): number {
-    return (this.#control & PCI_SRIOV_CTRL_VFE) === 0
-      ? 0
-      : this.device.config.read(this.#at + PCI_SRIOV_NUM_VF, 2);
+    return this.#numVfs;
   }
 
   /** Creates VFs; 0, `-EINVAL` for too many or while there are some, `-EIO`, or the platform's (pci_enable_sriov). */
@@ -87,11 +88,10 @@ export class Sriov {
   restore(): void {
     const { config } = this.device;
     if ((config.read(this.#at + PCI_SRIOV_CTRL, 2) & PCI_SRIOV_CTRL_VFE) !== 0) return;
-    const count = this.numVfs;
     for (const [index, value] of this.#bars.entries())
       config.write(this.#at + PCI_SRIOV_BAR + 4 * index, 4, value);
     config.write(this.#at + PCI_SRIOV_SYS_PGSIZE, 4, this.#pageSize);
-    this.#setNumVfs(count);
+    this.#setNumVfs(this.#numVfs);
     config.write(this.#at + PCI_SRIOV_CTRL, 2, this.#control);
   }
 
@@ -116,6 +116,7 @@ export class Sriov {
   /** The number of VFs decides where they are, so offset and stride are read after it. */
   #setNumVfs(count: number): void {
     const { config } = this.device;
+    this.#numVfs = count;
     config.write(this.#at + PCI_SRIOV_NUM_VF, 2, count);
     config.read(this.#at + PCI_SRIOV_VF_OFFSET, 2);
     config.read(this.#at + PCI_SRIOV_VF_STRIDE, 2);

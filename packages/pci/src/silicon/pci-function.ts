@@ -99,6 +99,8 @@ export class PciFunction {
   readonly #extendedPositions: (id: number) => number;
   #wires = UNWIRED;
   #virtualFunctions: readonly PciFunction[] = [];
+  /** Those that exist, and those that existed once. */
+  readonly #allVirtualFunctions: PciFunction[] = [];
 
   constructor(
     description: FunctionDescription,
@@ -308,15 +310,17 @@ export class PciFunction {
     );
   }
 
+  /** A VF that goes and comes back is the same one, reset; meanwhile nobody answers for it. */
   #setVirtualFunctions(count: number): void {
-    if (count === this.#virtualFunctions.length) return;
-    for (const vf of this.#virtualFunctions) vf.connect({});
-    this.#virtualFunctions = Array.from({ length: count }, (_, vf) => {
-      const describe = this.#description.virtualFunction;
-      return new PciFunction(
-        describe === undefined ? deriveVirtualFunction(this) : describe(vf),
-        this,
-      );
-    });
+    const existing = this.#virtualFunctions.length;
+    if (count === existing) return;
+    for (let vf = this.#allVirtualFunctions.length; vf < count; vf += 1)
+      this.#allVirtualFunctions.push(new PciFunction(this.#describeVirtualFunction(vf), this));
+    for (const [vf, silicon] of this.#allVirtualFunctions.entries()) silicon.setPowered(vf < count);
+    this.#virtualFunctions = this.#allVirtualFunctions.slice(0, count);
+  }
+
+  #describeVirtualFunction(vf: number): FunctionDescription {
+    return this.#description.virtualFunction?.(vf) ?? deriveVirtualFunction(this);
   }
 }
