@@ -1,0 +1,45 @@
+import { main as addedRegion } from '@vfiokit/example-added-region';
+import { main as migratableDevice } from '@vfiokit/example-migratable-device';
+import { main as platformHook } from '@vfiokit/example-platform-hook';
+import { main as registerOverride } from '@vfiokit/example-register-override';
+import { expect, it } from 'vitest';
+
+/** What an example prints. */
+function output(main: (print: (line: string) => void) => void): string[] {
+  const lines: string[] = [];
+  main((line) => lines.push(...line.split('\n')));
+  return lines;
+}
+
+it('added-region shows a firmware log at index 9', () => {
+  expect(output(addedRegion)).toEqual([
+    "0000:00:03.0: 10 regions, nine of them every device's",
+    'region 9: 30 bytes of type 0x80001234, subtype 1',
+    'boot: ok',
+    'link: up, 100 Gbit/s',
+  ]);
+});
+
+it('register-override changes two registers and leaves their neighbours', () => {
+  expect(output(registerOverride)).toEqual([
+    '                        vfio-pci  sensor-vfio-pci',
+    'temperature, BAR 0      0         42',
+    'the register beside it  0         0',
+    'revision                1         129',
+  ]);
+});
+
+it('migratable-device moves its counters', () => {
+  expect(output(migratableDevice)).toEqual([
+    "source's counter: 1234, target's: 0",
+    "moved; target's: 1234, RUNNING",
+  ]);
+});
+
+it('platform-hook meters every device of the machine', () => {
+  expect(output(platformHook)).toEqual([
+    '0000:00:03.0: capability 0x7001: 2 of 2 in use',
+    '0000:00:04.0: capability 0x7001: 2 of 2 in use',
+    '0000:00:05.0: the platform refused to open it',
+  ]);
+});
