@@ -5,7 +5,7 @@ export type { CapabilityEntry } from './config/config-layout.js';
 export type { ConfigByte, ConfigRegister } from './config/virtual-config.js';
 export { VfioPciCoreDevice } from './core-device.js';
 export { DeviceFile } from './device-file.js';
-export { DmaBuf, type DmaBufImporter } from './dma-buf.js';
+export { BarDmaBufProvider, DmaBuf, type DmaBufImporter } from './dma-buf.js';
 export * from './extension.js';
 export { failure } from './failure.js';
 export { arcs, nextState, supportsState } from './migration/next-state.js';
@@ -17,7 +17,14 @@ export { type OpenedFunction, type OpenFunctionOptions, openFunction } from './o
 export type { KernelConfig, ModuleParameters } from './parameters.js';
 export { pfDriverData, vfIndex } from './pf-driver-data.js';
 export { KERNEL_QUIRKS, type Quirks } from './quirks.js';
-export type { Region, RegionInfo, UserBuffer } from './regions/region.js';
+export { type IoWindow, transfer as doIoRw } from './regions/io.js';
+export {
+  getValue,
+  putValue,
+  type Region,
+  type RegionInfo,
+  type UserBuffer,
+} from './regions/region.js';
 export { type CoreOptions, registerCore, VFIO_PCI } from './register.js';
 export * from './tokens.js';
 export { VfioPci, type VfioPciSettings } from './vfio-pci.js';
