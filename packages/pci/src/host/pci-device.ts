@@ -1,3 +1,4 @@
+import { EINVAL } from '@vfiokit/uapi';
 import {
   PCI_CAP_ID_MSI,
   PCI_CAP_ID_MSIX,
@@ -232,9 +233,10 @@ export class PciDevice extends EnumeratedFunction {
    * (request_irq). The handler says whether the interrupt was its own.
    */
   requestIrq(handler: IrqHandler, options: { readonly shared: boolean }): number {
+    const line = this.#line;
+    if (line === undefined) return -EINVAL;
     const refused = this.platform.requestIrq?.(this, options.shared) ?? 0;
-    if (refused < 0) return refused;
-    return this.#irqLine.request(this, handler, options.shared);
+    return refused < 0 ? refused : line.request(this, handler, options.shared);
   }
 
   freeIrq(): void {
@@ -363,10 +365,7 @@ export class PciDevice extends EnumeratedFunction {
   }
 
   get #line(): IrqLine | undefined {
-    return this.irq === 0 || this.irq === IRQ_NOTCONNECTED ? undefined : this.#irqLine;
-  }
-
-  get #irqLine(): IrqLine {
-    return this.bus.topology.irqLines.line(this.irq);
+    const isConnected = this.irq !== 0 && this.irq !== IRQ_NOTCONNECTED;
+    return isConnected ? this.bus.topology.irqLines.line(this.irq) : undefined;
   }
 }

@@ -133,36 +133,34 @@ export class PciTopology implements VirtualFunctionBus {
     onBus?: PciBus,
   ): PciDevice {
     const address = typeof where === 'string' ? PciAddress.parse(where) : where;
-    const bus =
-      this.bus(address.domain, address.bus) ?? onBus ?? this.#addBus(address.domain, address.bus);
-    if (bus.devices.some((other) => other.address.equals(address)))
+    const secondary = secondaryBus(silicon);
+    const known = this.bus(address.domain, address.bus) ?? onBus;
+    if (known?.devices.some((other) => other.address.equals(address)))
       throw new VfioError('EEXIST', `${address}: there is a function already`);
+    if (secondary !== 0 && this.bus(address.domain, secondary) !== undefined)
+      throw new VfioError(
+        'EEXIST',
+        `${address}: bus ${secondary.toString(16)} exists already; add bridges before what is behind them`,
+      );
+    const bus = known ?? this.#addBus(address.domain, address.bus);
     const resources = this.#addresses.resources(silicon, facts.resources);
     const device = new PciDevice({ address, function: silicon, bus, resources, facts, physfn });
-    if (silicon.isBridge) this.#addSubordinate(device);
+    if (secondary !== 0) device.subordinate = this.#addBus(address.domain, secondary, device);
     bus.insert(device);
     for (const listener of this.#listeners) listener.added?.(device);
     return device;
   }
 
-  #addSubordinate(bridge: PciDevice): void {
-    const number = bridge.function.config.bytes[PCI_SECONDARY_BUS]!;
-    // A bridge that firmware did not configure leads nowhere.
-    if (number === 0) return;
-    bridge.subordinate = this.#addBus(bridge.address.domain, number, bridge);
-  }
-
   #addBus(domain: number, number: number, bridge?: PciDevice): PciBus {
-    const key = busKey(domain, number);
-    if (this.#buses.has(key))
-      throw new VfioError(
-        'EEXIST',
-        `${bridge?.name}: bus ${number.toString(16)} exists already; add bridges before what is behind them`,
-      );
     const bus = new PciBus(this, domain, number, bridge);
-    this.#buses.set(key, bus);
+    this.#buses.set(busKey(domain, number), bus);
     return bus;
   }
+}
+
+/** The bus that a bridge leads to; 0 for one that firmware did not configure, and for other functions. */
+function secondaryBus(silicon: PciFunction): number {
+  return silicon.isBridge ? silicon.config.bytes[PCI_SECONDARY_BUS]! : 0;
 }
 
 /** Who wants to know of functions that come and go. */

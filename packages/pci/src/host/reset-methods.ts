@@ -119,10 +119,14 @@ function slotProbe(device: PciDevice): number {
   return alone ? device.probeSlotReset() : -ENOTTY;
 }
 
-/** pci_parent_bus_reset. */
-function busProbe({ bus, subordinate, quirks }: PciDevice): number {
-  const possible = bus.self !== undefined && subordinate === undefined && !quirks.noBusReset;
-  return possible && bus.devices.length === 1 ? 0 : -ENOTTY;
+/**
+ * pci_parent_bus_reset. A function is probed before it is on its bus, so that the first of several is said to have the
+ * method too, which then answers -ENOTTY.
+ */
+function busProbe(device: PciDevice): number {
+  const { bus, subordinate, quirks } = device;
+  const isPossible = bus.self !== undefined && subordinate === undefined && !quirks.noBusReset;
+  return isPossible && bus.devices.every((other) => other === device) ? 0 : -ENOTTY;
 }
 
 /** What comes back after a reset answers again at once; a function that is gone reads all-ones (pci_dev_wait). */

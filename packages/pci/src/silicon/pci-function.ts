@@ -231,11 +231,12 @@ export class PciFunction {
   /** Resets the function: registers go back to their power-on values, except those that survive this kind. */
   reset(kind: ResetKind): void {
     this.#setVirtualFunctions(0);
+    // Before the registers: without INTX_DISABLE a pin that is still pending would reach the wire for a moment.
+    this.intx.deassert();
     this.#resetFunction(kind);
     this.msix?.reset();
     for (const bar of this.bars) bar?.block.reset?.();
     this.updateDecoding();
-    this.intx.deassert();
     this.#description.onReset?.(kind);
   }
 
