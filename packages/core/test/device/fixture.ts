@@ -79,12 +79,15 @@ export interface MachineOptions extends CoreOptions, Omit<PciTopologyOptions, 'p
   readonly register?: (container: DependencyContainer) => void;
 }
 
-export interface FunctionOptions extends AddOptions {
+export interface FunctionOptions {
   /** In place of, or in addition to, what `base` says. */
   readonly config?: Registers;
+  /** {@link ADAPTER} unless told. */
   readonly base?: Registers;
-  /** A memory BAR 0 of 64 KiB unless told. */
+  /** What else the silicon is; a memory BAR 0 of 64 KiB unless told. */
   readonly description?: Partial<FunctionDescription>;
+  /** What the host knows of it beside its registers. */
+  readonly facts?: AddOptions;
 }
 
 /** A machine to put functions into, bind and open them. Every configuration access is noted. */
@@ -122,9 +125,9 @@ export class Machine implements Disposable {
     return this.container.resolve(VfioGroups);
   }
 
-  /** Puts a function in: {@link ADAPTER} unless told. */
+  /** Puts a function in. */
   add(address: string, options: FunctionOptions = {}): PciDevice {
-    const { config = [], base = ADAPTER, description = {}, ...facts } = options;
+    const { config = [], base = ADAPTER, description = {}, facts } = options;
     const bars = [{ kind: 'memory', size: 0x10000 }] as const;
     const bytes = configBytes([...base, ...config], description.configSize ?? 4096);
     return this.topology.add(address, { bars, ...description, config: bytes }, facts);
@@ -190,9 +193,9 @@ export interface AdapterOptions extends MachineOptions, FunctionOptions {
 
 /** Puts one function into a machine of its own, binds and opens it. */
 export function openAdapter(options: AdapterOptions = {}): Adapter {
-  const { driver, drivers = [], ...rest } = options;
-  const machine = new Machine({ ...rest, drivers: driver ? [...drivers, driver] : drivers });
-  const pdev = machine.add('0000:00:03.0', rest);
+  const { driver, drivers = [] } = options;
+  const machine = new Machine({ ...options, drivers: driver ? [...drivers, driver] : drivers });
+  const pdev = machine.add('0000:00:03.0', options);
   const core = machine.bind(pdev, driver?.name);
   const group = machine.openGroup(core);
   const device = machine.open(core, group);
