@@ -19,8 +19,8 @@ export interface Invocation<T extends ArgsDef = ArgsDef> {
   readonly io: Io;
 }
 
-/** A command of vfiokit. Add one as `commands/NAME.ts` and name it in `composition.ts`. */
-export interface Command<T extends ArgsDef = ArgsDef> {
+/** A command of vfiokit as its file defines it. Add one as `commands/NAME.ts` and name it in `composition.ts`. */
+export interface CommandDefinition<T extends ArgsDef = ArgsDef> {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
@@ -34,9 +34,16 @@ export interface Command<T extends ArgsDef = ArgsDef> {
   run(invocation: Invocation<T>): Promise<number> | number;
 }
 
+/** A command as the command line sees it, whatever its arguments are. */
+export type Command = CommandDefinition;
+
 /** Gives a command literal its types. */
-export function command<const T extends ArgsDef>(definition: Command<T>): Command<T> {
-  return definition;
+export function command<const T extends ArgsDef>(definition: CommandDefinition<T>): Command {
+  return {
+    ...definition,
+    // The arguments have been parsed by this very definition.
+    run: (invocation) => definition.run(invocation as unknown as Invocation<T>),
+  };
 }
 
 /** The option that every command with a result has. */

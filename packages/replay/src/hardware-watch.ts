@@ -18,6 +18,8 @@ export class HardwareWatch {
   /** Raw configuration space as recorded, up to now. */
   readonly recorded: Buffer;
   readonly #model: Buffer;
+  /** The same as it was before the operation that is being played, of a function whose masks are learned. */
+  readonly #before: Buffer;
   /** Ones in the bytes that the host allocates: message addresses and data. */
   readonly #hostBytes: Uint8Array;
   #powerState: string;
@@ -34,6 +36,7 @@ export class HardwareWatch {
     const { bytes } = pdev.function.config;
     this.#model = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.recorded = Buffer.from(this.#model);
+    this.#before = Buffer.from(this.#model);
     this.#hostBytes = hostAllocated(pdev);
     this.#powerState = powerState;
   }
@@ -55,6 +58,7 @@ export class HardwareWatch {
    * STATUS shows it.
    */
   follow(op: Effects): void {
+    if (this.masks !== undefined) this.recorded.copy(this.#before);
     apply(op[this.hwKey], this.recorded);
     const state = op[this.psKey];
     if (state !== undefined) this.#powerState = state;
@@ -85,7 +89,11 @@ export class HardwareWatch {
   }
 
   #learns(offset: number): boolean {
-    return this.masks?.learn(offset, this.recorded[offset]!, this.#model[offset]!) === true;
+    const { recorded } = this;
+    return (
+      this.masks?.learn(offset, this.#before[offset]!, recorded[offset]!, this.#model[offset]!) ===
+      true
+    );
   }
 
   /** A look at all of the hardware. */

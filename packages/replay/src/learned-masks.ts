@@ -8,8 +8,8 @@ export class LearnedMasks implements ConfigAccess {
   readonly size: number;
   /** Bits taken from the record so far. */
   learned = 0;
-  /** What the operation that is being played wrote last, by offset. */
-  readonly #written = new Map<number, number>();
+  /** What the operation that is being played wrote, by offset: bits that were ones and bits that were zeroes once. */
+  readonly #written = new Map<number, { ones: number; zeroes: number }>();
   readonly #known: Uint8Array;
 
   constructor(private readonly config: ConfigSpace) {
@@ -22,7 +22,16 @@ export class LearnedMasks implements ConfigAccess {
   }
 
   write(offset: number, size: number, value: number): number {
-    for (let i = 0; i < size; i += 1) this.#written.set(offset + i, (value >>> (8 * i)) & 0xff);
+    for (let i = 0; i < size; i += 1) {
+      const byte = (value >>> (8 * i)) & 0xff;
+      const written = this.#written.get(offset + i);
+      if (written === undefined)
+        this.#written.set(offset + i, { ones: byte, zeroes: ~byte & 0xff });
+      else {
+        written.ones |= byte;
+        written.zeroes |= ~byte & 0xff;
+      }
+    }
     return this.config.write(offset, size, value);
   }
 
@@ -34,18 +43,21 @@ export class LearnedMasks implements ConfigAccess {
   /**
    * Learns from a byte that is not what the masks made of it.
    *
+   * @param before what it held before the operation.
    * @returns whether that explains the byte, for the first time.
    */
-  learn(offset: number, recorded: number, model: number): boolean {
+  learn(offset: number, before: number, recorded: number, model: number): boolean {
     const written = this.#written.get(offset);
-    if (written === undefined) return false;
     const wrong = recorded ^ model;
-    // A bit that took the written value follows writes; one that did not is read-only.
-    const follows = wrong & ~(recorded ^ written);
-    const stays = wrong & (recorded ^ written);
-    if ((wrong & this.#known[offset]!) !== 0) return false;
+    if (written === undefined || (wrong & this.#known[offset]!) !== 0) return false;
     const { writeMask } = this.config;
-    writeMask[offset] = (writeMask[offset]! | follows) & ~stays;
+    const mask = writeMask[offset]!;
+    // A bit that was taken for read-only and has a value that was written follows writes.
+    const follows = wrong & ~mask & ((recorded & written.ones) | (~recorded & written.zeroes));
+    // One that was taken for writable and is as before does not.
+    const stays = wrong & mask & ~(recorded ^ before);
+    if ((follows | stays) !== wrong) return false;
+    writeMask[offset] = mask ^ wrong;
     this.#known[offset]! |= wrong;
     this.learned += 1;
     return true;

@@ -50,9 +50,9 @@ export function unhex(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, 'hex'));
 }
 
-/** Lines of sysfs's `resource`: start, last address and flags. */
+/** Lines of sysfs's `resource`: start, last address and flags of the BARs, the ROM, and on a PF of the VFs' BARs. */
 export function parseResources(lines: readonly string[]): PciResource[] {
-  return lines.slice(0, BARS + 1).map((line) => {
+  return lines.map((line) => {
     const [start = '0', end = '0', flags = '0'] = line.split(' ');
     const length = BigInt(end) === 0n ? 0 : Number(BigInt(end) - BigInt(start) + 1n);
     return new PciResource(BigInt(start), length, Number(flags));
@@ -72,16 +72,18 @@ export function planFunction(
     .map(({ length }) => (length === 0 ? undefined : new LearnedBlock()));
   const contents = romContents(rom);
   const registers: Registers = {};
+  const config = new Uint8Array(recorded.cfg_size);
+  config.set(unhex(recorded.config));
   const resets = resetImages(probe, registers);
   return {
     description: {
-      config: withoutVfs(unhex(recorded.config), recorded.cfg_size),
+      config: disableVfs(config.slice()),
       configSize: recorded.cfg_size,
       ...(probe === undefined
         ? {}
         : {
             writeMask: unhex(probe.wmask),
-            write1ToClear: unhex(probe.w1c_seen),
+            write1ToClear: clearedByOne(probe, config),
             hardwired: hardwired(probe, recorded.cfg_size),
           }),
       bars: resources.slice(0, BARS).map((resource, i) => describeBar(resource, blocks[i])),
@@ -172,7 +174,7 @@ function resetImages(
     const now = registers.live!.slice();
     for (let i = 0; i < now.length; i += 1)
       if ((bytes[i] ?? 0) !== (before[i] ?? 0)) now[i] = bytes[i] ?? 0;
-    return now;
+    return disableVfs(now);
   };
   const flr = probe?.after_raw_flr ?? probe?.after_raw_af;
   const soft = probe?.after_raw_d3_d0;
@@ -209,20 +211,30 @@ function switchedOff(live: Uint8Array): Uint8Array {
     if (id === PCI_CAP_ID_MSIX) bytes[at + PCI_MSIX_FLAGS + 1]! &= 0x3f;
     if (id === PCI_CAP_ID_PM) bytes[at + PCI_PM_CTRL]! &= ~D_STATE;
   }
-  return bytes;
+  return disableVfs(bytes);
 }
 
-/** A PF as it was before its VFs were enabled: the machine enables them again. */
-function withoutVfs(bytes: Uint8Array, size: number): Uint8Array {
-  const config = new Uint8Array(size);
-  config.set(bytes);
-  const sriov = walkExtendedCapabilities(config).capabilities.find(
-    ({ id }) => id === PCI_EXT_CAP_ID_SRIOV,
-  );
+/** Where the SR-IOV capability is; undefined without one. */
+function sriovOf(config: Uint8Array): number | undefined {
+  return walkExtendedCapabilities(config).capabilities.find(({ id }) => id === PCI_EXT_CAP_ID_SRIOV)
+    ?.at;
+}
+
+/** Takes the VFs of a PF away, in its registers: what any reset does, and how the PF was before they were enabled. */
+function disableVfs(config: Uint8Array): Uint8Array {
+  const sriov = sriovOf(config);
   if (sriov === undefined) return config;
-  config[sriov.at + PCI_SRIOV_CTRL]! &= ~SRIOV_ENABLED;
-  config.fill(0, sriov.at + PCI_SRIOV_NUM_VF, sriov.at + PCI_SRIOV_NUM_VF + 2);
+  config[sriov + PCI_SRIOV_CTRL]! &= ~SRIOV_ENABLED;
+  config.fill(0, sriov + PCI_SRIOV_NUM_VF, sriov + PCI_SRIOV_NUM_VF + 2);
   return config;
+}
+
+/** What the probe saw being cleared by 1. It wrote 0 to the SR-IOV control register, which tells nothing. */
+function clearedByOne({ w1c_seen }: HwProbe, config: Uint8Array): Uint8Array {
+  const bits = unhex(w1c_seen);
+  const sriov = sriovOf(config);
+  if (sriov !== undefined) bits.fill(0, sriov + PCI_SRIOV_CTRL, sriov + PCI_SRIOV_CTRL + 2);
+  return bits;
 }
 
 /** The windows of one VF each, out of the resources that all VFs of a PF have together. */
@@ -279,6 +291,7 @@ export function busesBehind(devices: readonly RecordedDevice[]): ReadonlyMap<str
 }
 
 const SRIOV = 0x100;
+/** VF Enable and VF Memory Space Enable. */
 const SRIOV_ENABLED = 0x09;
 
 /** What is known of a function that was not recorded itself, from those that were. */

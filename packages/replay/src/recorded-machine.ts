@@ -144,6 +144,7 @@ export class RecordedMachine {
       }
       group.members.add(bdf);
       this.#groups.set(bdf, group);
+      group.members.add(bdf);
       if (driver !== undefined && !DMA_MANAGED.has(driver))
         group.useDefaultDomain(`${bdf} (${driver})`);
     }

@@ -3,6 +3,11 @@ import {
   ConfigSpace,
   type InterruptMessage,
   PCI_CAP_ID_MSI,
+  PCI_COMMAND,
+  PCI_COMMAND_INTX_DISABLE,
+  PCI_COMMAND_IO,
+  PCI_COMMAND_MASTER,
+  PCI_COMMAND_MEMORY,
   PCI_MSI_ADDRESS_HI,
   PCI_MSI_ADDRESS_LO,
   PCI_MSI_DATA_32,
@@ -47,6 +52,9 @@ export class RecordedPlatform implements PciPlatform {
 
   configAccess(config: ConfigAccess, name: string): ConfigAccess {
     if (!this.unprobed.has(name) || !(config instanceof ConfigSpace)) return config;
+    // Until the record says otherwise it is an ordinary function: PCI 2.3 with a COMMAND register that works.
+    config.writeMask[PCI_COMMAND]! |= PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+    config.writeMask[PCI_COMMAND + 1]! |= PCI_COMMAND_INTX_DISABLE >>> 8;
     const masks = new LearnedMasks(config);
     this.masks.set(name, masks);
     return masks;

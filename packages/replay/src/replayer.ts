@@ -103,8 +103,9 @@ export class Replayer {
         model: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
     }
-    this.machine.settle();
+    // What a device raised, it raised while it was awake.
     for (const watch of this.#watches) watch.follow(op);
+    this.machine.settle();
     if (op.ev !== undefined && mayAct(op)) this.#sendMessages(op.ev);
     this.#compareEvents(op, mismatches);
     if (op.op === 'hwsnap') this.#snapshot(op, mismatches);
