@@ -1,3 +1,8 @@
+export {
+  buildConfig,
+  type ConfigLiteral,
+  type ExtendedCapabilityLiteral,
+} from './build-config.js';
 export { type ContractCases, type Declines, describeContract } from './contracts/contract.js';
 export { type DirtyLogSubject, describeDirtyLog } from './contracts/dirty-log.js';
 export { type DriverSubject, describeDriver } from './contracts/driver.js';
