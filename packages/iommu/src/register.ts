@@ -5,6 +5,7 @@ import { DEFAULT_PARAMETERS, type IommuParameters } from './container/parameters
 import { DevVfio } from './dev-vfio.js';
 import { IommuGroups } from './group/iommu-groups.js';
 import { VfioGroups } from './group/vfio-groups.js';
+import { FaultInjection } from './memory/fault-injection.js';
 import { SpaprTceBackend } from './spapr/spapr-tce-backend.js';
 import { IOMMU_BACKENDS, IOMMU_PARAMETERS } from './tokens.js';
 import { Type1Backend } from './type1/type1-backend.js';
@@ -30,6 +31,7 @@ export function registerIommu(container: DependencyContainer, options: IommuOpti
     ...DEFAULT_PARAMETERS,
     ...options.parameters,
   });
+  container.registerSingleton(FaultInjection);
   container.registerSingleton(IommuGroups);
   container.registerSingleton(VfioGroups);
   container.registerSingleton(DevVfio);

@@ -38,6 +38,8 @@ export interface GroupDevice {
   readonly iommuGroup: IommuGroup | undefined;
   /** Its parent driver does the DMA for it (a mediated device): it is registered with a group of its own. */
   readonly emulated?: boolean;
+  /** Requests of it can carry a PASID, and its driver lets user space attach them. */
+  readonly supportsPasid?: boolean;
   /** How many opens have not been closed. */
   readonly openCount: number;
   /** Set while it is being unregistered: it can't be found any more, but may still be open. */

@@ -23,8 +23,9 @@ export class GroupDoor implements DeviceDoor {
   }
 
   get pages(): EmulatedDma | undefined {
-    const { iommufd, container } = this.group;
-    return iommufd ? iommufd.pagesOf(this.device) : container?.iommu?.pagesOf?.(this.group);
+    const iommufd = this.group.iommufdOf(this.device);
+    if (iommufd) return iommufd.pagesOf(this.device);
+    return this.group.container?.iommu?.pagesOf?.(this.group);
   }
 
   bind(device: GroupDevice): number {
@@ -32,14 +33,14 @@ export class GroupDoor implements DeviceDoor {
     const result = group.iommufd
       ? group.iommufd.bindGroupDevice(device, group, this.opener)
       : this.#useContainer(device);
-    if (result === 0) group.deviceOpened();
+    if (result === 0) group.deviceOpened(device);
     return result;
   }
 
   unbind(device: GroupDevice): void {
     this.group.container?.iommu?.unregisterDevice?.(device);
-    this.group.iommufd?.unbindDevice(device);
-    this.group.deviceClosed();
+    this.group.iommufdOf(device)?.unbindDevice(device);
+    this.group.deviceClosed(device);
   }
 
   ioctl(command: number, _argument: IoctlArgument, _caller: Process): number | undefined {

@@ -32,8 +32,8 @@ export class VfioGroup {
   #file: GroupFile | undefined;
   #container: Container | undefined;
   #iommufd: Iommufd | undefined;
-  /** Devices that are open through the group file. */
-  #openDevices = 0;
+  /** Devices that are open through the group file, and the iommufd that each is bound to. */
+  readonly #open = new Map<GroupDevice, Iommufd | undefined>();
   /** Devices that are bound through their own nodes, or about to be. */
   #cdevCount = 0;
   #gone = false;
@@ -129,6 +129,7 @@ export class VfioGroup {
   closed(): void {
     this.#container?.detach(this);
     this.#container = undefined;
+    this.#iommufd?.put();
     this.#iommufd = undefined;
     this.#file = undefined;
   }
@@ -151,8 +152,11 @@ export class VfioGroup {
       return result;
     }
     if (file instanceof Iommufd) {
-      const result = this.kind === 'noiommu' ? file.setNoiommu() : file.ensureCompatIoas(caller);
-      if (result === 0) this.#iommufd = file;
+      const result = this.kind === 'noiommu' ? file.setNoiommu() : file.ensureCompatIoas();
+      if (result === 0) {
+        file.get();
+        this.#iommufd = file;
+      }
       return result;
     }
     return -EBADFD;
@@ -162,12 +166,13 @@ export class VfioGroup {
   unsetContainer(): number {
     if (this.#iommufd) {
       const { iommufdUnsetIgnoresOpenDevices } = this.parameters.quirks;
-      if (this.#openDevices > 0 && !iommufdUnsetIgnoresOpenDevices) return -EBUSY;
+      if (this.#open.size > 0 && !iommufdUnsetIgnoresOpenDevices) return -EBUSY;
+      this.#iommufd.put();
       this.#iommufd = undefined;
       return 0;
     }
     if (this.#container === undefined) return -EINVAL;
-    if (this.#openDevices > 0) return -EBUSY;
+    if (this.#open.size > 0) return -EBUSY;
     this.#container.detach(this);
     this.#container = undefined;
     return 0;
@@ -185,14 +190,19 @@ export class VfioGroup {
   }
 
   /** A device was opened through the file: it keeps the file open. */
-  deviceOpened(): void {
-    this.#openDevices += 1;
+  deviceOpened(device: GroupDevice): void {
+    this.#open.set(device, this.#iommufd);
     this.#file?.get();
   }
 
-  deviceClosed(): void {
-    this.#openDevices -= 1;
+  deviceClosed(device: GroupDevice): void {
+    this.#open.delete(device);
     this.#file?.put();
+  }
+
+  /** The iommufd that an open device is bound to, even if the group has let go of it. */
+  iommufdOf(device: GroupDevice): Iommufd | undefined {
+    return this.#open.get(device);
   }
 
   /** A device of it is about to be bound through its own node: 0, or `-EBUSY` while the group file is open. */

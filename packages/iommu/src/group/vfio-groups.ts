@@ -2,6 +2,7 @@ import { type Process, VfioError } from '@vfiokit/uapi';
 import { inject, injectable } from 'tsyringe';
 import type { IommuParameters } from '../container/parameters.js';
 import { IOMMU_PARAMETERS } from '../tokens.js';
+import { DeviceNode } from './device-node.js';
 import type { GroupDevice } from './group-device.js';
 import type { GroupFile } from './group-file.js';
 import { IommuGroups } from './iommu-groups.js';
@@ -11,6 +12,7 @@ import { VfioGroup, type VfioGroupKind } from './vfio-group.js';
 @injectable()
 export class VfioGroups implements Iterable<VfioGroup> {
   readonly #byDevice = new Map<GroupDevice, VfioGroup>();
+  readonly #nodes = new Map<number, DeviceNode>();
   readonly #taints: string[] = [];
 
   constructor(
@@ -33,6 +35,7 @@ export class VfioGroups implements Iterable<VfioGroup> {
     group.add(device);
     group.iommuGroup.members.add(device.name);
     this.#byDevice.set(device, group);
+    if (group.deviceCdev) this.#addNode(device, group);
     return group;
   }
 
@@ -41,6 +44,7 @@ export class VfioGroups implements Iterable<VfioGroup> {
     const group = this.#byDevice.get(device);
     if (group === undefined) return;
     this.#byDevice.delete(device);
+    for (const [index, node] of this.#nodes) if (node.device === device) this.#nodes.delete(index);
     group.remove(device);
     if (group.gone && group.kind !== 'iommu') this.iommuGroups.remove(group.iommuGroup);
   }
@@ -72,9 +76,32 @@ export class VfioGroups implements Iterable<VfioGroup> {
     return group.open(process);
   }
 
+  /** The devices that have nodes of their own. */
+  get deviceNodes(): readonly DeviceNode[] {
+    return [...this.#nodes.values()];
+  }
+
+  /**
+   * The node of a device: `/dev/vfio/devices/vfioN`.
+   *
+   * @throws VfioError ENOENT if there is none of that number.
+   */
+  deviceNode(index: number): DeviceNode {
+    const node = this.#nodes.get(index);
+    if (node === undefined)
+      throw new VfioError('ENOENT', `/dev/vfio/devices/vfio${index}: there is no such device`);
+    return node;
+  }
+
   /** By first device. */
   [Symbol.iterator](): Iterator<VfioGroup> {
     return new Set(this.#byDevice.values()).values();
+  }
+
+  #addNode(device: GroupDevice, group: VfioGroup): void {
+    let index = 0;
+    while (this.#nodes.has(index)) index += 1;
+    this.#nodes.set(index, new DeviceNode(index, device, group));
   }
 
   #groupFor(device: GroupDevice): VfioGroup {

@@ -24,6 +24,8 @@ export interface Iommu {
   readonly dirtyTracking: boolean;
   /** The data type of the guest page tables that it can walk (IOMMU_HWPT_DATA_*), if it can. */
   readonly nesting?: number;
+  /** The kind of slice that it can give to a guest (IOMMU_VIOMMU_TYPE_*), if it can. */
+  readonly viommuType?: number;
   /** Bits of a PASID; 0 without. */
   readonly pasidBits: number;
   /** What IOMMU_GET_HW_INFO tells: a type and the driver's data. */

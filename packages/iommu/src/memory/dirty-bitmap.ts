@@ -36,6 +36,15 @@ export class DirtyBitmap {
     return chunk !== undefined && (chunk[bit >>> 3]! & (1 << (bit & 7))) !== 0;
   }
 
+  /** Whether any page of `[start, end)` may be marked: false only if none is. */
+  any(start: number, end: number): boolean {
+    let any = false;
+    this.#each(start, end, (number) => {
+      any ||= this.#chunks.has(number);
+    });
+    return any;
+  }
+
   /** Ors the bits of `[start, end)` into bytes: the page at `start` into bit `shift`. */
   copyTo(start: number, end: number, into: Uint8Array, shift = 0): void {
     const first = Math.floor(start / this.pageSize);

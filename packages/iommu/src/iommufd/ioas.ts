@@ -1,0 +1,410 @@
+import { EADDRINUSE, EBUSY, EEXIST, EINVAL, ENOENT, ENOMEM, EPERM, ERRNO } from '@vfiokit/uapi';
+import { ADDRESS_END, type AddressRange, aligned, smallestPage } from '../address/address.js';
+import { IovaRanges } from '../address/iova-ranges.js';
+import { RangeTree } from '../address/range-tree.js';
+import { DMA_WRITE, type DmaAccess, type DmaHit } from '../hardware/dma.js';
+import { findIova } from './auto-iova.js';
+import type { IoPages, PagesHost } from './io-pages.js';
+import { IommufdObject } from './object.js';
+
+/** A page table that shows an address space to devices. */
+export interface IoasDomain {
+  /** Bitmap of its page sizes. */
+  readonly pageSizes: bigint;
+  /** What it can translate. */
+  readonly aperture: AddressRange;
+}
+
+/** Somebody in the kernel who uses the address space: an emulated device. */
+export interface IoasAccess {
+  /** It pins pages, which wants whole ones. */
+  readonly pins: boolean;
+  /** Memory goes: give back what is pinned in this range. */
+  unmap(iova: number, length: number): void;
+}
+
+/** A range that can't be mapped, and because of whom. */
+interface Reservation extends AddressRange {
+  readonly owner: object;
+}
+
+/** What a mapping is asked for with. */
+export interface IoasMapRequest {
+  /** `undefined`: choose one. */
+  readonly iova: number | undefined;
+  readonly length: number;
+  readonly access: DmaAccess;
+}
+
+/** Pieces of memory that become areas, one behind the other. */
+export interface IoPiece {
+  readonly pages: IoPages;
+  /** Where in them the piece starts. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** How often devices are told to let go before an unmap gives up. */
+const UNMAP_ROUNDS = 100;
+const EDEADLOCK = 35;
+
+/** An I/O address space: areas of memory at IOVAs, shown by any number of page tables (io_pagetable.c, ioas.c). */
+export class Ioas extends IommufdObject {
+  readonly type = 'ioas';
+  readonly areas = new RangeTree<IoPages>();
+  readonly #domains = new Set<IoasDomain>();
+  readonly #accesses = new Set<IoasAccess>();
+  #reserved: readonly Reservation[] = [];
+  #allowed: readonly AddressRange[] = [];
+  #alignment = 1;
+  #hugePages = true;
+  /** How often drivers of emulated devices have pinned in an area, by its row. */
+  readonly #accessPins = new Map<number, number>();
+  /** Areas that hardware queues lie in. */
+  readonly #locked = new Map<number, number>();
+
+  constructor(private readonly host: PagesHost) {
+    super();
+  }
+
+  /** What IOVAs and lengths have to be multiples of. */
+  get alignment(): number {
+    return this.#alignment;
+  }
+
+  /** More than a page may be mapped at once. */
+  get hugePages(): boolean {
+    return this.#hugePages;
+  }
+
+  get domains(): ReadonlySet<IoasDomain> {
+    return this.#domains;
+  }
+
+  /** Where something can be mapped. */
+  get usable(): IovaRanges {
+    return this.#reserved.reduce((ranges, range) => ranges.without(range), new IovaRanges());
+  }
+
+  /** Where IOVAs are chosen from; empty for anywhere. */
+  get allowed(): readonly AddressRange[] {
+    return this.#allowed;
+  }
+
+  // --- mapping ---
+
+  /**
+   * Maps pieces of memory one behind the other (io_pagetable.c: iopt_map_pages).
+   *
+   * @returns where, or with nothing changed `-EINVAL` (alignment, reserved), `-EEXIST`, `-EOVERFLOW`, `-ENOSPC` (no room
+   * to choose), and what pinning fails with.
+   */
+  map(request: IoasMapRequest, pieces: readonly IoPiece[]): number {
+    const place = this.#place(request, pieces);
+    if (place < 0) return place;
+    if (request.access & DMA_WRITE && pieces.some(({ pages }) => !pages.writable)) return -EPERM;
+    let at = place;
+    for (const [index, { pages, offset, length }] of pieces.entries()) {
+      const error = this.#compatible(pages, offset, at)
+        ? this.#fill(pages, offset, length)
+        : -EINVAL;
+      if (error !== 0) {
+        this.#removeRange(place, at, index);
+        return error;
+      }
+      this.areas.insert(at, at + length, offset, request.access, pages);
+      at += length;
+    }
+    return place;
+  }
+
+  /**
+   * Unmaps every area in a range (io_pagetable.c: iopt_unmap_iova_range).
+   *
+   * @param partial what to do with one that lies only partly in it.
+   * @returns how many bytes; `-ENOENT` (partly covered; areas before it are gone with `'stop'`), `-EBUSY` (in use by a
+   * hardware queue), `-EDEADLOCK` (somebody does not let go).
+   */
+  unmap(start: number, end: number, partial: 'stop' | 'refuse'): number {
+    if (partial === 'refuse')
+      for (const row of this.areas.within(start, end))
+        if (this.areas.start(row) < start || this.areas.end(row) > end) return -ENOENT;
+    let unmapped = 0;
+    for (const row of this.areas.within(start, end)) {
+      if (this.#locked.has(row)) return -EBUSY;
+      const range = this.areas.range(row);
+      if (range.start < start || range.end > end) return -ENOENT;
+      if (!this.#askToLetGo(row)) return -EDEADLOCK;
+      this.#remove(row);
+      unmapped += range.end - range.start;
+    }
+    return unmapped;
+  }
+
+  /**
+   * Makes sure that no area spans an address (io_pagetable.c: iopt_cut_iova).
+   *
+   * @returns 0; `-EINVAL` (large pages may span it, or it is not aligned), `-EBUSY` (a driver or a queue uses the area).
+   */
+  cut(address: number): number {
+    const row = this.areas.find(address);
+    if (row === 0 || this.areas.start(row) === address) return 0;
+    if (this.#hugePages || !aligned(address, this.#alignment)) return -EINVAL;
+    if (this.#accessPins.has(row) || this.#locked.has(row)) return -EBUSY;
+    const { start, end } = this.areas.range(row);
+    const pages = this.areas.object(row);
+    const access = this.areas.flags(row);
+    const from = this.areas.target(row);
+    const at = from + address - start;
+    const to = from + end - start;
+    // The halves are pinned before the whole is let go, so that nothing is counted anew.
+    const error = this.#fill(pages, from, at - from) || this.#fill(pages, at, to - at);
+    if (error !== 0) return error;
+    this.#remove(row);
+    this.areas.insert(start, address, from, access, pages);
+    this.areas.insert(address, end, at, access, pages);
+    return 0;
+  }
+
+  /** The memory behind a range, `-ENOENT` unless areas cover all of it. */
+  pieces(start: number, end: number): readonly IoPiece[] | number {
+    const pieces: IoPiece[] = [];
+    let at = start;
+    while (at < end) {
+      const row = this.areas.find(at);
+      if (row === 0) return -ENOENT;
+      const length = Math.min(this.areas.end(row), end) - at;
+      const offset = this.areas.target(row) + at - this.areas.start(row);
+      pieces.push({ pages: this.areas.object(row), offset, length });
+      at += length;
+    }
+    return pieces;
+  }
+
+  // --- who uses it ---
+
+  /**
+   * A page table joins: it is filled with all areas (io_pagetable.c: iopt_table_add_domain).
+   *
+   * @returns 0; `-EINVAL` (its pages are larger than the CPU's), `-EADDRINUSE` (an area lies out of its reach or is not
+   * aligned), or what pinning fails with. Nothing has changed then.
+   */
+  addDomain(domain: IoasDomain): number {
+    if (this.#domains.has(domain)) return -EEXIST;
+    if (smallestPage(domain.pageSizes) > this.host.pageSize) return -EINVAL;
+    const { start, end } = domain.aperture;
+    const outside = [
+      { start: 0, end: start, owner: domain },
+      { start: end, end: ADDRESS_END, owner: domain },
+    ].filter((range) => range.start < range.end);
+    if (!this.host.faults.allocates()) return -ENOMEM;
+    if (outside.some((range) => this.#inUse(range))) return -EADDRINUSE;
+    const reserved = this.#reserved;
+    this.#reserved = [...reserved, ...outside];
+    this.#domains.add(domain);
+    const error = this.#realign() || (this.#domains.size === 1 ? this.#fillAll() : 0);
+    if (error !== 0) {
+      this.#domains.delete(domain);
+      this.#reserved = reserved;
+      this.#realign();
+    }
+    return error;
+  }
+
+  removeDomain(domain: IoasDomain): void {
+    if (!this.#domains.delete(domain)) return;
+    if (this.#domains.size === 0) this.#unfillAll();
+    this.release(domain);
+    this.#realign();
+  }
+
+  /** A driver of an emulated device joins: 0, or `-EADDRINUSE` if areas are not aligned to pages. */
+  addAccess(access: IoasAccess): number {
+    this.#accesses.add(access);
+    const error = this.#realign();
+    if (error !== 0) {
+      this.#accesses.delete(access);
+      this.#realign();
+    }
+    return error;
+  }
+
+  removeAccess(access: IoasAccess): void {
+    this.#accesses.delete(access);
+    this.#realign();
+  }
+
+  /** Nobody may map there any more: 0, or `-EADDRINUSE` where something is mapped or has to stay usable. */
+  reserve(ranges: readonly AddressRange[], owner: object): number {
+    if (ranges.some((range) => this.#inUse(range))) return -EADDRINUSE;
+    this.#reserved = [...this.#reserved, ...ranges.map((range) => ({ ...range, owner }))];
+    return 0;
+  }
+
+  /** Takes back what was reserved for somebody. */
+  release(owner: object): void {
+    this.#reserved = this.#reserved.filter((range) => range.owner !== owner);
+  }
+
+  /** Where IOVAs are to be chosen from: 0, or `-EADDRINUSE` if some of it is reserved, with the old list kept. */
+  allow(ranges: readonly AddressRange[]): number {
+    if (ranges.some((range) => this.#reserved.some((reserved) => meet(range, reserved))))
+      return -EADDRINUSE;
+    this.#allowed = [...ranges].sort((a, b) => a.start - b.start);
+    return 0;
+  }
+
+  /** Whether more than a page may be mapped at once: 0, `-EINVAL` (with page tables filled), `-EADDRINUSE` (alignment). */
+  setHugePages(on: boolean): number {
+    if (on === this.#hugePages) return 0;
+    if (!on && this.#domains.size > 0 && this.areas.size > 0) return -EINVAL;
+    this.#hugePages = on;
+    const error = this.#realign();
+    if (error !== 0) {
+      this.#hugePages = !on;
+      this.#realign();
+    }
+    return error;
+  }
+
+  /** A driver pins in an area, or lets go again. */
+  pinArea(row: number, by: 1 | -1): void {
+    const pins = (this.#accessPins.get(row) ?? 0) + by;
+    if (pins === 0) this.#accessPins.delete(row);
+    else this.#accessPins.set(row, pins);
+  }
+
+  /** A hardware queue lies in an area, or has gone. */
+  lockArea(row: number, by: 1 | -1): void {
+    const locks = (this.#locked.get(row) ?? 0) + by;
+    if (locks === 0) this.#locked.delete(row);
+    else this.#locked.set(row, locks);
+  }
+
+  /** Finds out where an address leads. */
+  translate(iova: number, access: DmaAccess, hit: DmaHit): boolean {
+    const row = this.areas.find(iova);
+    if (row === 0 || (this.areas.flags(row) & access) === 0) return false;
+    const offset = this.areas.target(row) + iova - this.areas.start(row);
+    return this.areas.object(row).locate(offset, this.areas.end(row) - iova, hit);
+  }
+
+  /** Everything is given back. */
+  override destroy(): void {
+    for (const row of this.areas.rows()) this.#remove(row);
+  }
+
+  #place({ iova, length }: IoasMapRequest, pieces: readonly IoPiece[]): number {
+    const first = pieces[0];
+    if (length <= 0 || first === undefined) return -EINVAL;
+    if (!aligned(length, this.#alignment)) return -EINVAL;
+    if (!this.host.faults.allocates()) return -ENOMEM;
+    if (iova === undefined) return this.#choose(first, length);
+    if (!aligned(iova, this.#alignment)) return -EINVAL;
+    const end = iova + length;
+    if (end > ADDRESS_END) return -ERRNO.EOVERFLOW;
+    if (this.#reserved.some((reserved) => meet(reserved, { start: iova, end }))) return -EINVAL;
+    return this.areas.firstWithin(iova, end) === 0 ? iova : -EEXIST;
+  }
+
+  #choose({ pages, offset }: IoPiece, length: number): number {
+    return findIova(
+      {
+        address: pages.address + offset,
+        length,
+        page: this.host.pageSize,
+        alignment: this.#alignment,
+        allowed: this.#allowed,
+      },
+      (start, end) => {
+        const row = this.areas.firstWithin(start, end);
+        if (row !== 0) return this.areas.end(row);
+        return this.#reserved.find((range) => meet(range, { start, end }))?.end;
+      },
+    );
+  }
+
+  /** The place of a piece within its page has to go with where it is mapped. */
+  #compatible(pages: IoPages, offset: number, iova: number): boolean {
+    return aligned(pages.address + offset - iova, Math.min(this.#alignment, this.host.pageSize));
+  }
+
+  #fill(pages: IoPages, offset: number, length: number): number {
+    return this.#domains.size === 0 ? 0 : pages.pin(offset, offset + length);
+  }
+
+  #fillAll(): number {
+    const filled: number[] = [];
+    for (const row of this.areas.rows()) {
+      const [from, to] = this.#slice(row);
+      const error = this.areas.object(row).pin(from, to);
+      if (error !== 0) {
+        for (const done of filled) this.areas.object(done).unpin(...this.#slice(done));
+        return error;
+      }
+      filled.push(row);
+    }
+    return 0;
+  }
+
+  #unfillAll(): void {
+    for (const row of this.areas.rows()) this.areas.object(row).unpin(...this.#slice(row));
+  }
+
+  #slice(row: number): [from: number, to: number] {
+    const from = this.areas.target(row);
+    return [from, from + this.areas.end(row) - this.areas.start(row)];
+  }
+
+  #remove(row: number): void {
+    if (this.#domains.size > 0) this.areas.object(row).unpin(...this.#slice(row));
+    this.areas.remove(row);
+  }
+
+  #removeRange(start: number, end: number, count: number): void {
+    if (count > 0) for (const row of this.areas.within(start, end)) this.#remove(row);
+  }
+
+  /** Tells drivers to give back what they have pinned in an area; false if somebody does not. */
+  #askToLetGo(row: number): boolean {
+    const { start, end } = this.areas.range(row);
+    for (let round = 0; this.#accessPins.has(row); round += 1) {
+      if (round === UNMAP_ROUNDS) return false;
+      for (const access of this.#accesses) access.unmap(start, end - start);
+    }
+    return true;
+  }
+
+  #inUse(range: AddressRange): boolean {
+    return (
+      this.areas.firstWithin(range.start, range.end) !== 0 ||
+      this.#allowed.some((allowed) => meet(allowed, range))
+    );
+  }
+
+  /** Computes the alignment anew: 0, or `-EADDRINUSE` if an area is not aligned to it. */
+  #realign(): number {
+    const alignment = Math.max(
+      this.#hugePages ? 1 : this.host.pageSize,
+      ...[...this.#accesses].map(({ pins }) => (pins ? this.host.pageSize : 1)),
+      ...[...this.#domains].map(({ pageSizes }) => smallestPage(pageSizes)),
+    );
+    if (alignment > this.#alignment)
+      for (const row of this.areas.rows()) {
+        const { start, end } = this.areas.range(row);
+        const pages = this.areas.object(row);
+        const place = pages.address + this.areas.target(row) - start;
+        if (
+          ![start, end].every((address) => aligned(address, alignment)) ||
+          !aligned(place, alignment)
+        )
+          return -EADDRINUSE;
+      }
+    this.#alignment = alignment;
+    return 0;
+  }
+}
+
+function meet(one: AddressRange, other: AddressRange): boolean {
+  return one.start < other.end && other.start < one.end;
+}
