@@ -56,6 +56,18 @@ export const ADAPTER: Registers = [
   [0xb8, 4, 0x00003000],
 ];
 
+/** SR-IOV at 0x100: four VFs right behind their PF. */
+export const SRIOV: Registers = [
+  [0x100, 4, 0x00010010],
+  [0x10c, 2, 4],
+  [0x10e, 2, 4],
+  [0x114, 2, 1],
+  [0x116, 2, 1],
+  [0x11a, 2, 0x10ca],
+  [0x11c, 4, 0x0553],
+  [0x120, 4, 1],
+];
+
 /** A PCI-to-PCI bridge, a PCI Express root port, to the buses from `secondary` to `subordinate`. */
 export function bridge(secondary: number, subordinate = secondary): Registers {
   return [
