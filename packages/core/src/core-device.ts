@@ -165,6 +165,15 @@ export class VfioPciCoreDevice implements GroupDevice {
     this.req.signal();
   }
 
+  /**
+   * The function reported an uncorrectable error: its user is told and has to do what is to be done, so the answer to
+   * the host is always the same, frozen channel or not (vfio_pci_core_aer_err_detected, quirk W19).
+   */
+  errorDetected(): 'can recover' {
+    this.err.signal();
+    return 'can recover';
+  }
+
   /** Calls back once the device is closed, which may be now. */
   whenClosed(done: () => void): void {
     if (this.#openCount === 0) done();

@@ -1,5 +1,5 @@
 import { type IommuGroup, IommuGroups, VfioGroups } from '@vfiokit/iommu';
-import type { PciDevice, RuntimePmCallbacks } from '@vfiokit/pci';
+import type { PciDevice, PciErrorHandlers, RuntimePmCallbacks } from '@vfiokit/pci';
 import { EBUSY, EINVAL, ENOENT, ERANGE, VfioError } from '@vfiokit/uapi';
 import { type DependencyContainer, inject, injectable } from 'tsyringe';
 import { VfioPciCoreDevice } from './core-device.js';
@@ -192,7 +192,7 @@ export class VfioPci {
     });
     pdev.driverData = device;
     device.deviceSet = this.#sets.join(device);
-    pdev.resetHooks = resetHooks(device, resolveOne(container, RESET_HOOKS));
+    pdev.resetHooks = errorHandlers(device, resolveOne(container, RESET_HOOKS));
     device.power.set(D0);
     pdev.runtimePm.callbacks = runtimeCallbacks(device);
     if (!device.parameters.disable_idle_d3) pdev.runtimePm.put();
@@ -268,16 +268,15 @@ export class VfioPci {
   }
 }
 
-/** A driver hears of resets that others carry out; a migrating device runs again after one. Plain vfio-pci wants neither. */
-function resetHooks(
-  { migration }: VfioPciCoreDevice,
-  hooks: ResetHooks | undefined,
-): ResetHooks | undefined {
-  if (hooks === undefined && migration === undefined) return undefined;
+/** Every driver hears of errors; of resets that others carry out those that want to, and a migrating device. */
+function errorHandlers(device: VfioPciCoreDevice, hooks: ResetHooks | undefined): PciErrorHandlers {
+  const errorDetected = () => device.errorDetected();
+  if (hooks === undefined && device.migration === undefined) return { errorDetected };
   return {
+    errorDetected,
     prepare: () => hooks?.prepare?.(),
     done: () => {
-      migration?.reset();
+      device.migration?.reset();
       hooks?.done?.();
     },
   };
