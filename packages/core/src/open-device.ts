@@ -345,7 +345,8 @@ export class OpenDevice implements ConfigEffects {
   #canMap(index: number): boolean {
     const { pdev, core } = this;
     const resource = pdev.resources[index]!;
-    if (pdev.nonMappableBars || !resource.isMemory || resource.length === 0) return false;
+    const never = !core.kernel.mmap || pdev.nonMappableBars;
+    if (never || !resource.isMemory || resource.length === 0) return false;
     if (resource.length >= core.kernel.pageSize) return true;
     if (resource.start % BigInt(core.kernel.pageSize) !== 0n) return false;
     if (!pdev.reservePageRemainder(index)) return false;

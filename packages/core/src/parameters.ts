@@ -29,6 +29,10 @@ export interface KernelConfig {
   readonly intx: boolean;
   /** CONFIG_VFIO_PCI_VGA. */
   readonly vga: boolean;
+  /** CONFIG_VFIO_PCI_MMAP: off on s390 before Linux 6.16 or so. */
+  readonly mmap: boolean;
+  /** The highest number of VFIO_DEVICE_FEATURE that the kernel knows. */
+  readonly newestFeature: number;
   /** CONFIG_VFIO_PCI_DMABUF. */
   readonly dmabuf: boolean;
   /** Bytes of a page. */
@@ -36,4 +40,11 @@ export interface KernelConfig {
 }
 
 /** An x86-64 distribution kernel. */
-export const DEFAULT_KERNEL: KernelConfig = { intx: true, vga: true, dmabuf: true, pageSize: 4096 };
+export const DEFAULT_KERNEL: KernelConfig = {
+  intx: true,
+  vga: true,
+  mmap: true,
+  newestFeature: 12,
+  dmabuf: true,
+  pageSize: 4096,
+};

@@ -55,7 +55,8 @@ export function deviceFeature(
   if (argsz < HEADER_SIZE || (flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
   if (get && set && !probe) return -EINVAL;
 
-  const feature = features[flags & VFIO_DEVICE_FEATURE_MASK];
+  const number = flags & VFIO_DEVICE_FEATURE_MASK;
+  const feature = number > device.core.kernel.newestFeature ? undefined : features[number];
   const missing = feature === undefined ? -ENOTTY : (feature.available?.(device) ?? 0);
   if (feature === undefined || missing < 0) return missing;
   if ((get && feature.supports === 'set') || (set && feature.supports === 'get')) return -EINVAL;
