@@ -1,1 +1,32 @@
-export {};
+import 'reflect-metadata';
+
+export * from './decision/compare.js';
+export type * from './decision/decision.js';
+export * from './decision/guards.js';
+export * from './decision/operation.js';
+export * from './decision/planner.js';
+export { renderDecision } from './decision/render-decision.js';
+export { type Fact, unreadable } from './facts/attribute-reader.js';
+export { type DeviceFacts, describeClass, readDevice } from './facts/device-facts.js';
+export * from './facts/group-facts.js';
+export * from './facts/host-facts.js';
+export { nearest } from './facts/nearest.js';
+export { type Process, readUsage, type UsageFacts } from './facts/usage-facts.js';
+export * from './modules/alias-index.js';
+export * from './modules/best-match.js';
+export * from './modules/binary-index.js';
+export { globMatches } from './modules/glob.js';
+export * from './modules/modprobe-config.js';
+export * from './modules/module-index.js';
+export * from './modules/vfio-alias.js';
+export * from './policy/driver-knowledge.js';
+export { GENERIC_DRIVER } from './policy/generic.js';
+export * from './policy/policy.js';
+export {
+  candidateFor,
+  isRejection,
+  type Resolution,
+  resolveDriver,
+} from './policy/resolve-driver.js';
+export * from './register.js';
+export * from './tokens.js';

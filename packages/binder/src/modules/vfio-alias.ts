@@ -1,0 +1,98 @@
+import { globMatches } from './glob.js';
+
+/** The fields of a PCI alias, in their order, by their markers (file2alias.c: do_pci_entry). */
+export const ALIAS_FIELDS = ['v', 'd', 'sv', 'sd', 'bc', 'sc', 'i'] as const;
+
+export type AliasField = (typeof ALIAS_FIELDS)[number];
+
+/** The text of each field. */
+export type AliasFields = Readonly<Record<AliasField, string>>;
+
+const MODALIAS =
+  /^pci:v([0-9A-F]{8})d([0-9A-F]{8})sv([0-9A-F]{8})sd([0-9A-F]{8})bc([0-9A-F]{2})sc([0-9A-F]{2})i([0-9A-F]{2})$/;
+
+/** The fields of a function's modalias; undefined for anything else. */
+export function parseModalias(text: string): AliasFields | undefined {
+  const match = MODALIAS.exec(text);
+  if (match === null) return undefined;
+  const [v, d, sv, sd, bc, sc, i] = match.slice(1) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  return { v, d, sv, sd, bc, sc, i };
+}
+
+/**
+ * The fields of a pattern `vfio_pci:v…d…sv…sd…bc…sc…i…`; undefined where one is missing or out of order. The star that
+ * is added behind the last field counts to it.
+ */
+export function parseVfioPattern(pattern: string): AliasFields | undefined {
+  const match = /^vfio_pci:v(.+?)d(.+?)sv(.+?)sd(.+?)bc(.+?)sc(.+?)i(.+)$/.exec(pattern);
+  if (match === null) return undefined;
+  const [v, d, sv, sd, bc, sc, i] = match.slice(1) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  return { v, d, sv, sd, bc, sc, i };
+}
+
+/** How one field was compared. */
+export interface FieldMatch {
+  readonly field: AliasField;
+  readonly pattern: string;
+  readonly value: string;
+  readonly wildcard: boolean;
+}
+
+/** Compares field by field, each as a shell pattern; undefined unless all match. */
+export function matchFields(
+  pattern: AliasFields,
+  device: AliasFields,
+): readonly FieldMatch[] | undefined {
+  const matches: FieldMatch[] = [];
+  for (const field of ALIAS_FIELDS) {
+    if (!globMatches(pattern[field], device[field])) return undefined;
+    matches.push({
+      field,
+      pattern: pattern[field],
+      value: device[field],
+      wildcard: pattern[field] === '*',
+    });
+  }
+  return matches;
+}
+
+/** The alias that a driver's override-only entry is advertised by; undefined for a class mask that can't be written. */
+export function vfioAlias(entry: {
+  readonly vendor?: number;
+  readonly device?: number;
+  readonly subvendor?: number;
+  readonly subdevice?: number;
+  readonly class?: number;
+  readonly classMask?: number;
+}): string | undefined {
+  const id = (value: number | undefined) =>
+    value === undefined ? '*' : value.toString(16).toUpperCase().padStart(8, '0');
+  const mask = entry.classMask ?? 0;
+  const bytes: string[] = [];
+  for (const shift of [16, 8, 0]) {
+    const bits = (mask >>> shift) & 0xff;
+    if (bits !== 0 && bits !== 0xff) return undefined;
+    const byte = ((entry.class ?? 0) >>> shift) & 0xff;
+    bytes.push(bits === 0 ? '*' : byte.toString(16).toUpperCase().padStart(2, '0'));
+  }
+  const text =
+    `vfio_pci:v${id(entry.vendor)}d${id(entry.device)}sv${id(entry.subvendor)}` +
+    `sd${id(entry.subdevice)}bc${bytes[0]}sc${bytes[1]}i${bytes[2]}`;
+  return text.endsWith('*') ? text : `${text}*`;
+}
