@@ -1,196 +1,154 @@
 /** What kinds of functions there are (PCI code and id assignment specification 1.16, section 1). */
 
-interface BaseClass {
-  readonly name: string;
-  /** Names by subclass. */
-  readonly subclasses: Readonly<Record<number, string>>;
-}
+/** By base class, the upper 8 of 24 bits. */
+const BASE_CLASSES: ReadonlyMap<number, string> = new Map([
+  [0x00, 'Unclassified device'],
+  [0x01, 'Mass storage controller'],
+  [0x02, 'Network controller'],
+  [0x03, 'Display controller'],
+  [0x04, 'Multimedia controller'],
+  [0x05, 'Memory controller'],
+  [0x06, 'Bridge'],
+  [0x07, 'Communication controller'],
+  [0x08, 'System peripheral'],
+  [0x09, 'Input device controller'],
+  [0x0a, 'Docking station'],
+  [0x0b, 'Processor'],
+  [0x0c, 'Serial bus controller'],
+  [0x0d, 'Wireless controller'],
+  [0x0e, 'I2O controller'],
+  [0x0f, 'Satellite communications controller'],
+  [0x10, 'Encryption controller'],
+  [0x11, 'Signal processing controller'],
+  [0x12, 'Processing accelerator'],
+  [0x13, 'Non-essential instrumentation'],
+  [0x40, 'Co-processor'],
+  [0xff, 'Unassigned class'],
+]);
 
-const BASE_CLASSES: Readonly<Record<number, BaseClass>> = {
-  0: { name: 'Unclassified device', subclasses: { 0: 'Non-VGA device', 1: 'VGA device' } },
-  1: {
-    name: 'Mass storage controller',
-    subclasses: {
-      0: 'SCSI controller',
-      1: 'IDE controller',
-      2: 'Floppy controller',
-      3: 'IPI controller',
-      4: 'RAID controller',
-      5: 'ATA controller',
-      6: 'SATA controller',
-      7: 'SAS controller',
-      8: 'Non-volatile memory controller',
-      9: 'UFS controller',
-    },
-  },
-  2: {
-    name: 'Network controller',
-    subclasses: {
-      0: 'Ethernet controller',
-      1: 'Token ring controller',
-      2: 'FDDI controller',
-      3: 'ATM controller',
-      4: 'ISDN controller',
-      5: 'WorldFip controller',
-      6: 'PICMG controller',
-      7: 'InfiniBand controller',
-      8: 'Fabric controller',
-      128: 'Network controller',
-    },
-  },
-  3: {
-    name: 'Display controller',
-    subclasses: {
-      0: 'VGA controller',
-      1: 'XGA controller',
-      2: '3D controller',
-      128: 'Display controller',
-    },
-  },
-  4: {
-    name: 'Multimedia controller',
-    subclasses: {
-      0: 'Video controller',
-      1: 'Audio controller',
-      2: 'Telephony device',
-      3: 'Audio device',
-      128: 'Multimedia controller',
-    },
-  },
-  5: {
-    name: 'Memory controller',
-    subclasses: { 0: 'RAM', 1: 'Flash memory', 2: 'CXL memory' },
-  },
-  6: {
-    name: 'Bridge',
-    subclasses: {
-      0: 'Host bridge',
-      1: 'ISA bridge',
-      2: 'EISA bridge',
-      3: 'MicroChannel bridge',
-      4: 'PCI bridge',
-      5: 'PCMCIA bridge',
-      6: 'NuBus bridge',
-      7: 'CardBus bridge',
-      8: 'RACEway bridge',
-      9: 'Semi-transparent PCI bridge',
-      10: 'InfiniBand bridge',
-      11: 'Advanced Switching bridge',
-    },
-  },
-  7: {
-    name: 'Communication controller',
-    subclasses: {
-      0: 'Serial controller',
-      1: 'Parallel controller',
-      2: 'Multiport serial controller',
-      3: 'Modem',
-      4: 'GPIB controller',
-      5: 'Smart Card controller',
-    },
-  },
-  8: {
-    name: 'System peripheral',
-    subclasses: {
-      0: 'Interrupt controller',
-      1: 'DMA controller',
-      2: 'Timer',
-      3: 'Real-time clock',
-      4: 'Hot-plug controller',
-      5: 'SD host controller',
-      6: 'IOMMU',
-      7: 'Root complex event collector',
-    },
-  },
-  9: {
-    name: 'Input device controller',
-    subclasses: {
-      0: 'Keyboard controller',
-      1: 'Digitizer',
-      2: 'Mouse controller',
-      3: 'Scanner controller',
-      4: 'Gameport controller',
-    },
-  },
-  10: { name: 'Docking station', subclasses: { 0: 'Generic docking station' } },
-  11: {
-    name: 'Processor',
-    subclasses: {
-      0: '386',
-      1: '486',
-      2: 'Pentium',
-      16: 'Alpha',
-      32: 'PowerPC',
-      48: 'MIPS',
-      64: 'Co-processor',
-    },
-  },
-  12: {
-    name: 'Serial bus controller',
-    subclasses: {
-      0: 'FireWire controller',
-      1: 'ACCESS bus controller',
-      2: 'SSA controller',
-      3: 'USB controller',
-      4: 'Fibre Channel controller',
-      5: 'SMBus controller',
-      6: 'InfiniBand controller',
-      7: 'IPMI controller',
-      8: 'SERCOS controller',
-      9: 'CAN bus controller',
-      10: 'I3C controller',
-    },
-  },
-  13: {
-    name: 'Wireless controller',
-    subclasses: {
-      0: 'IrDA controller',
-      1: 'Consumer infrared controller',
-      16: 'RF controller',
-      17: 'Bluetooth controller',
-      18: 'Broadband controller',
-      32: '802.1a controller',
-      33: '802.1b controller',
-      64: 'Cellular controller',
-      65: 'Cellular and Ethernet controller',
-    },
-  },
-  14: { name: 'Intelligent controller', subclasses: { 0: 'I2O controller' } },
-  15: {
-    name: 'Satellite communications controller',
-    subclasses: { 1: 'TV', 2: 'Audio', 3: 'Voice', 4: 'Data' },
-  },
-  16: {
-    name: 'Encryption controller',
-    subclasses: { 0: 'Network and computing encryption', 16: 'Entertainment encryption' },
-  },
-  17: {
-    name: 'Signal processing controller',
-    subclasses: {
-      0: 'DPIO module',
-      1: 'Performance counters',
-      16: 'Communication synchronizer',
-      32: 'Signal processing management',
-    },
-  },
-  18: { name: 'Processing accelerator', subclasses: { 0: 'Processing accelerator' } },
-  19: { name: 'Non-essential instrumentation', subclasses: {} },
-  64: { name: 'Co-processor', subclasses: {} },
-  255: { name: 'Unassigned class', subclasses: {} },
-};
+/** By base class and subclass, the upper 16 of 24 bits. */
+const CLASSES: ReadonlyMap<number, string> = new Map([
+  [0x0000, 'Non-VGA device'],
+  [0x0001, 'VGA device'],
+  [0x0100, 'SCSI controller'],
+  [0x0101, 'IDE controller'],
+  [0x0102, 'Floppy controller'],
+  [0x0103, 'IPI controller'],
+  [0x0104, 'RAID controller'],
+  [0x0105, 'ATA controller'],
+  [0x0106, 'SATA controller'],
+  [0x0107, 'SAS controller'],
+  [0x0108, 'Non-volatile memory controller'],
+  [0x0109, 'UFS controller'],
+  [0x0200, 'Ethernet controller'],
+  [0x0201, 'Token ring controller'],
+  [0x0202, 'FDDI controller'],
+  [0x0203, 'ATM controller'],
+  [0x0204, 'ISDN controller'],
+  [0x0205, 'WorldFip controller'],
+  [0x0206, 'PICMG controller'],
+  [0x0207, 'InfiniBand controller'],
+  [0x0208, 'Fabric controller'],
+  [0x0280, 'Network controller'],
+  [0x0300, 'VGA controller'],
+  [0x0301, 'XGA controller'],
+  [0x0302, '3D controller'],
+  [0x0380, 'Display controller'],
+  [0x0400, 'Video controller'],
+  [0x0401, 'Audio controller'],
+  [0x0402, 'Telephony device'],
+  [0x0403, 'Audio device'],
+  [0x0480, 'Multimedia controller'],
+  [0x0500, 'RAM'],
+  [0x0501, 'Flash memory'],
+  [0x0502, 'CXL memory'],
+  [0x0600, 'Host bridge'],
+  [0x0601, 'ISA bridge'],
+  [0x0602, 'EISA bridge'],
+  [0x0603, 'MicroChannel bridge'],
+  [0x0604, 'PCI bridge'],
+  [0x0605, 'PCMCIA bridge'],
+  [0x0606, 'NuBus bridge'],
+  [0x0607, 'CardBus bridge'],
+  [0x0608, 'RACEway bridge'],
+  [0x0609, 'Semi-transparent PCI bridge'],
+  [0x060a, 'InfiniBand bridge'],
+  [0x060b, 'Advanced Switching bridge'],
+  [0x0700, 'Serial controller'],
+  [0x0701, 'Parallel controller'],
+  [0x0702, 'Multiport serial controller'],
+  [0x0703, 'Modem'],
+  [0x0704, 'GPIB controller'],
+  [0x0705, 'Smart Card controller'],
+  [0x0800, 'Interrupt controller'],
+  [0x0801, 'DMA controller'],
+  [0x0802, 'Timer'],
+  [0x0803, 'Real-time clock'],
+  [0x0804, 'Hot-plug controller'],
+  [0x0805, 'SD host controller'],
+  [0x0806, 'IOMMU'],
+  [0x0807, 'Root complex event collector'],
+  [0x0900, 'Keyboard controller'],
+  [0x0901, 'Digitizer'],
+  [0x0902, 'Mouse controller'],
+  [0x0903, 'Scanner controller'],
+  [0x0904, 'Gameport controller'],
+  [0x0a00, 'Generic docking station'],
+  [0x0b00, '386'],
+  [0x0b01, '486'],
+  [0x0b02, 'Pentium'],
+  [0x0b10, 'Alpha'],
+  [0x0b20, 'PowerPC'],
+  [0x0b30, 'MIPS'],
+  [0x0b40, 'Co-processor'],
+  [0x0c00, 'FireWire controller'],
+  [0x0c01, 'ACCESS bus controller'],
+  [0x0c02, 'SSA controller'],
+  [0x0c03, 'USB controller'],
+  [0x0c04, 'Fibre Channel controller'],
+  [0x0c05, 'SMBus controller'],
+  [0x0c06, 'InfiniBand controller'],
+  [0x0c07, 'IPMI controller'],
+  [0x0c08, 'SERCOS controller'],
+  [0x0c09, 'CAN bus controller'],
+  [0x0c0a, 'I3C controller'],
+  [0x0d00, 'IrDA controller'],
+  [0x0d01, 'Consumer infrared controller'],
+  [0x0d10, 'RF controller'],
+  [0x0d11, 'Bluetooth controller'],
+  [0x0d12, 'Broadband controller'],
+  [0x0d20, '802.1a controller'],
+  [0x0d21, '802.1b controller'],
+  [0x0d40, 'Cellular controller'],
+  [0x0d41, 'Cellular and Ethernet controller'],
+  [0x0f01, 'TV'],
+  [0x0f02, 'Audio'],
+  [0x0f03, 'Voice'],
+  [0x0f04, 'Data'],
+  [0x1000, 'Network and computing encryption'],
+  [0x1010, 'Entertainment encryption'],
+  [0x1100, 'DPIO module'],
+  [0x1101, 'Performance counters'],
+  [0x1110, 'Communication synchronizer'],
+  [0x1120, 'Signal processing management'],
+  [0x1200, 'Processing accelerator'],
+]);
 
 /**
- * What a class code stands for: the subclass's name, else the base class's, else `Class 0x2a`.
+ * What a class code stands for: the subclass's name, else the base class's, else `Class 0x2a01`.
  *
  * @param code 24 bits: base class, subclass, programming interface.
  */
 export function className(code: number): string {
-  const base = BASE_CLASSES[(code >>> 16) & 0xff];
-  const code16 = ((code >>> 8) & 0xffff).toString(16).padStart(4, '0');
-  return base?.subclasses[(code >>> 8) & 0xff] ?? base?.name ?? `Class 0x${code16}`;
+  const subclass = (code >>> 8) & 0xffff;
+  return CLASSES.get(subclass) ?? BASE_CLASSES.get(subclass >>> 8) ?? unknown(subclass, 4);
 }
 
 /** What a base class, the upper 8 of 24 bits, stands for. */
 export function baseClassName(base: number): string {
-  return BASE_CLASSES[base]?.name ?? `Class 0x${base.toString(16).padStart(2, '0')}`;
+  return BASE_CLASSES.get(base) ?? unknown(base, 2);
+}
+
+function unknown(code: number, digits: number): string {
+  return `Class 0x${code.toString(16).padStart(digits, '0')}`;
 }

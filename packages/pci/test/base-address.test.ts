@@ -63,7 +63,7 @@ describe('base address registers', () => {
 
   test("of a bridge are two, and its ROM's register is elsewhere", () => {
     const bridge = new PciFunction({
-      config: configOf({ bytes: { 14: [1] } }),
+      config: configOf({ bytes: [[0x0e, [1]]] }),
       bars: [{ size: 16, kind: 'memory' }],
       rom: 0x1000,
     });
@@ -100,9 +100,12 @@ describe('base address registers', () => {
 
 describe('base address registers of a capture', () => {
   test('have the size that a probed write mask shows', () => {
-    const config = configOf({ bytes: { 16: words(0xfe600004, 0, 0xc001) } });
+    const config = configOf({ bytes: [[0x10, words(0xfe600004, 0, 0xc001)]] });
     const writeMask = configOf({
-      bytes: { 0: [0, 0, 0, 0], 16: words(0xffffc000, 0xffffffff, 0xffffffe0) },
+      bytes: [
+        [0x00, [0, 0, 0, 0]],
+        [0x10, words(0xffffc000, 0xffffffff, 0xffffffe0)],
+      ],
     });
     const { bars } = new PciFunction({ config, writeMask });
     expect(bars[0]).toMatchObject({ size: 0x4000, kind: 'memory', is64Bit: true });
@@ -111,7 +114,7 @@ describe('base address registers of a capture', () => {
   });
 
   test('are guessed no larger than address, page or 32 ports allow without a mask', () => {
-    const config = configOf({ bytes: { 16: words(0xfe600000, 0xfe610800, 0xc040, 0xc011) } });
+    const config = configOf({ bytes: [[0x10, words(0xfe600000, 0xfe610800, 0xc040, 0xc011)]] });
     const { bars } = new PciFunction({ config });
     expect(bars.map((bar) => bar?.size)).toEqual([0x1000, 0x800, 64, 16, undefined, undefined]);
   });

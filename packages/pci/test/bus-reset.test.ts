@@ -6,7 +6,13 @@ const EAGAIN = -11;
 const ENOTTY = -25;
 
 const bridge = (secondary: number) => ({
-  config: configOf({ capabilities: [EXPRESS], bytes: { 14: [1], 24: [0, secondary, secondary] } }),
+  config: configOf({
+    capabilities: [EXPRESS],
+    bytes: [
+      [0x0e, [1]],
+      [0x18, [0, secondary, secondary]],
+    ],
+  }),
 });
 
 /** A root port with a function of two on bus 1, one of which is a bridge to a function on bus 2. */

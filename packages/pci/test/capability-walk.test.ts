@@ -18,38 +18,45 @@ describe('walk of standard capabilities', () => {
   });
 
   test('finds nothing while STATUS denies a list', () => {
-    const config = configOf({ capabilities: [PM], bytes: { 6: [0] } });
+    const config = configOf({ capabilities: [PM], bytes: [[0x06, [0]]] });
     expect(walkCapabilities(config).capabilities).toEqual([]);
   });
 
   test('begins at 0x14 for a CardBus bridge', () => {
-    const config = configOf({ capabilities: [PM], bytes: { 14: [2], 20: [0x40], 52: [0] } });
+    const config = configOf({
+      capabilities: [PM],
+      bytes: [
+        [0x0e, [2]],
+        [0x14, [0x40]],
+        [0x34, [0]],
+      ],
+    });
     expect(walkCapabilities(config).capabilities.map(({ at }) => at)).toEqual([0x40]);
   });
 
   test('ends at a loop and reports it', () => {
-    const config = configOf({ capabilities: [PM, MSI], bytes: { 81: [0x40] } });
+    const config = configOf({ capabilities: [PM, MSI], bytes: [[0x51, [0x40]]] });
     const { capabilities, problems } = walkCapabilities(config);
     expect(capabilities.map(({ at }) => at)).toEqual([0x40, 0x50]);
     expect(problems).toEqual([{ at: 0x40, problem: 'list loops' }]);
   });
 
   test('ends at a pointer into the header and reports it', () => {
-    const config = configOf({ capabilities: [PM], bytes: { 65: [0x10] } });
+    const config = configOf({ capabilities: [PM], bytes: [[0x41, [0x10]]] });
     expect(walkCapabilities(config).problems).toEqual([
       { at: 0x10, problem: 'pointer leads into the header' },
     ]);
   });
 
   test('masks an unaligned pointer and reports it', () => {
-    const config = configOf({ capabilities: [PM], bytes: { 52: [0x43] } });
+    const config = configOf({ capabilities: [PM], bytes: [[0x34, [0x43]]] });
     const { capabilities, problems } = walkCapabilities(config);
     expect(capabilities.map(({ at }) => at)).toEqual([0x40]);
     expect(problems).toEqual([{ at: 0x43, problem: 'pointer is not a multiple of 4' }]);
   });
 
   test('ends where nothing answers and reports it', () => {
-    const config = configOf({ capabilities: [PM], bytes: { 64: [0xff, 0xff] } });
+    const config = configOf({ capabilities: [PM], bytes: [[0x40, [0xff, 0xff]]] });
     expect(walkCapabilities(config).problems).toEqual([
       { at: 0x40, problem: 'nothing answers here' },
     ]);
@@ -89,14 +96,14 @@ describe('walk of extended capabilities', () => {
       capabilities: [],
       problems: [],
     });
-    const nothing = configOf({ size: 4096, bytes: { 256: words(-1) } });
+    const nothing = configOf({ size: 4096, bytes: [[0x100, words(-1)]] });
     expect(walkExtendedCapabilities(nothing).capabilities).toEqual([]);
   });
 
   test('ends at a loop, at a pointer below 0x100, and where the bytes end', () => {
-    const loop = configOf({ extended: [AER, DSN], bytes: { 320: words(0x10010003) } });
+    const loop = configOf({ extended: [AER, DSN], bytes: [[0x140, words(0x10010003)]] });
     expect(walkExtendedCapabilities(loop).problems[0]?.problem).toBe('list loops');
-    const low = configOf({ extended: [AER], bytes: { 256: words(0x04020001) } });
+    const low = configOf({ extended: [AER], bytes: [[0x100, words(0x04020001)]] });
     expect(walkExtendedCapabilities(low).problems[0]?.problem).toBe(
       'pointer leads into the header',
     );

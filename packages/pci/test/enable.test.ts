@@ -39,7 +39,7 @@ describe('enabling', () => {
   });
 
   test('leaves DisINTx of a function without a pin', () => {
-    const { device } = traced(configOf({ bytes: { 61: [0] } }));
+    const { device } = traced(configOf({ bytes: [[0x3d, [0]]] }));
     device.intx(false);
     device.enable();
     expect(device.config.read(0x04, 2) & 0x0400).toBe(0x0400);
@@ -76,7 +76,13 @@ describe('enabling', () => {
   test('enables the bridges above, with bus mastering', () => {
     const topology = new PciTopology();
     const bridge = topology.add('0000:00:02.0', {
-      config: configOf({ capabilities: [EXPRESS], bytes: { 14: [1], 24: [0, 1, 1] } }),
+      config: configOf({
+        capabilities: [EXPRESS],
+        bytes: [
+          [0x0e, [1]],
+          [0x18, [0, 1, 1]],
+        ],
+      }),
     });
     topology.add('0000:01:00.0', { config: FULL }).enable();
     expect(bridge.enableCount).toBe(1);

@@ -20,7 +20,7 @@ describe('enumeration', () => {
 
   test('strips the multifunction bit from the header type', () => {
     const device = new PciTopology().add('0000:00:03.0', {
-      config: configOf({ bytes: { 14: [0x81] } }),
+      config: configOf({ bytes: [[0x0e, [0x81]]] }),
     });
     expect([device.headerType, device.isMultifunction]).toEqual([1, true]);
   });
@@ -37,7 +37,7 @@ describe('enumeration', () => {
   test('takes the interrupt line that firmware wrote, none without a pin or with 0xff', () => {
     const topology = new PciTopology();
     const irqOf = (address: string, line: number, pin: number) =>
-      topology.add(address, { config: configOf({ bytes: { 60: [line, pin] } }) }).irq;
+      topology.add(address, { config: configOf({ bytes: [[0x3c, [line, pin]]] }) }).irq;
     expect([irqOf('00:01.0', 10, 1), irqOf('00:02.0', 10, 0), irqOf('00:03.0', 0xff, 1)]).toEqual([
       10, 0, 0,
     ]);

@@ -19,7 +19,10 @@ function bridge(type: number, secondary: number, devcap2: number, devctl2 = 0) {
   return {
     config: configOf({
       capabilities: [express(type, devcap2, devctl2)],
-      bytes: { 14: [1], 24: [0, secondary, 0xff] },
+      bytes: [
+        [0x0e, [1]],
+        [0x18, [0, secondary, 0xff]],
+      ],
     }),
   };
 }

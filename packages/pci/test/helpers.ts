@@ -11,8 +11,8 @@ export interface CapabilityLiteral {
 
 export interface ConfigLiteral {
   readonly size?: number;
-  /** Bytes by offset, over everything else. */
-  readonly bytes?: Readonly<Record<number, readonly number[]>>;
+  /** Bytes from an offset on, over everything else. */
+  readonly bytes?: readonly (readonly [at: number, bytes: readonly number[]])[];
   readonly capabilities?: readonly CapabilityLiteral[];
   readonly extended?: readonly CapabilityLiteral[];
 }
@@ -36,7 +36,7 @@ export function configOf(literal: ConfigLiteral = {}): Uint8Array {
     const header = id | (version << 16) | ((extended[index + 1]?.at ?? 0) << 20);
     config.set([header, header >> 8, header >> 16, header >> 24, ...body], at);
   }
-  for (const [at, bytes] of Object.entries(literal.bytes ?? {})) config.set(bytes, Number(at));
+  for (const [at, bytes] of literal.bytes ?? []) config.set(bytes, at);
   return config;
 }
 

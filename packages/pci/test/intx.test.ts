@@ -46,7 +46,7 @@ describe('interrupt pin', () => {
   });
 
   test('does nothing for a function without a pin', () => {
-    const { silicon, levels } = wired(configOf({ bytes: { 61: [0] } }));
+    const { silicon, levels } = wired(configOf({ bytes: [[0x3d, [0]]] }));
     silicon.intx.assert();
     expect(levels).toEqual([]);
     expect(silicon.config.read(0x06, 2) & 8).toBe(0);

@@ -9,6 +9,17 @@ const OWNER = {};
 const OTHER = {};
 const SOURCE = {};
 
+/** A listener that silences the source, and how often it was called. */
+function listener(line: IrqLine) {
+  const seen = { calls: 0 };
+  const handler = () => {
+    seen.calls += 1;
+    line.set(SOURCE, false);
+    return true;
+  };
+  return { seen, handler };
+}
+
 describe('interrupt line', () => {
   test('calls its handlers while it is asserted, until one silences the device', () => {
     const line = new IrqLine();
@@ -106,25 +117,17 @@ describe('interrupt line', () => {
 
   test('stays disabled until every disable is undone', () => {
     const line = new IrqLine();
-    let calls = 0;
-    line.request(
-      OWNER,
-      () => {
-        calls += 1;
-        line.set(SOURCE, false);
-        return true;
-      },
-      false,
-    );
+    const { seen, handler } = listener(line);
+    line.request(OWNER, handler, false);
     line.disable();
     line.disable();
     line.set(SOURCE, true);
     line.enable();
-    expect(calls).toBe(0);
+    expect(seen.calls).toBe(0);
     line.enable();
-    expect(calls).toBe(1);
+    expect(seen.calls).toBe(1);
     line.enable();
-    expect(calls).toBe(1);
+    expect(seen.calls).toBe(1);
   });
 
   test('starts up again for the first listener', () => {
@@ -132,34 +135,18 @@ describe('interrupt line', () => {
     line.request(OWNER, () => true, false);
     line.disable();
     line.free(OWNER);
-    let calls = 0;
-    line.request(
-      OWNER,
-      () => {
-        calls += 1;
-        line.set(SOURCE, false);
-        return true;
-      },
-      false,
-    );
+    const { seen, handler } = listener(line);
+    line.request(OWNER, handler, false);
     line.set(SOURCE, true);
-    expect(calls).toBe(1);
+    expect(seen.calls).toBe(1);
   });
 
   test('that is asserted already fires when somebody begins to listen', () => {
     const line = new IrqLine();
     line.set(SOURCE, true);
-    let calls = 0;
-    line.request(
-      OWNER,
-      () => {
-        calls += 1;
-        line.set(SOURCE, false);
-        return true;
-      },
-      false,
-    );
-    expect(calls).toBe(1);
+    const { seen, handler } = listener(line);
+    line.request(OWNER, handler, false);
+    expect(seen.calls).toBe(1);
   });
 });
 
@@ -221,7 +208,7 @@ describe('interrupt line of a device', () => {
 
   test('is EINVAL for a function that has none', () => {
     const topology = new PciTopology();
-    const none = topology.add('0000:00:01.0', { config: configOf({ bytes: { 61: [0] } }) });
+    const none = topology.add('0000:00:01.0', { config: configOf({ bytes: [[0x3d, [0]]] }) });
     const lost = topology.add('0000:00:02.0', { config: configOf() }, { irq: 0x80000000 });
     for (const device of [none, lost]) {
       expect(device.requestIrq(() => true, { shared: false })).toBe(EINVAL);

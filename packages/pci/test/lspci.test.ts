@@ -14,7 +14,7 @@ function dump(config: Uint8Array): string {
   return lines.join('\n');
 }
 
-const CONFIG = configOf({ capabilities: [PM], bytes: { 16: words(0xfea0000c, 0, 0xc001) } });
+const CONFIG = configOf({ capabilities: [PM], bytes: [[0x10, words(0xfea0000c, 0, 0xc001)]] });
 
 describe('lspci text', () => {
   test('with -xxx gives a function with its title', () => {
@@ -53,7 +53,7 @@ describe('lspci text', () => {
   });
 
   test('with -vv says how large the ROM is', () => {
-    const config = configOf({ bytes: { 48: words(0xfe700000) } });
+    const config = configOf({ bytes: [[0x30, words(0xfe700000)]] });
     const text = `00:03.0 VGA\n\tExpansion ROM at fe700000 [disabled] [size=64K]\n${dump(config)}`;
     expect(new PciFunction(readLspci(text, 'x')[0]!.description).romSize).toBe(0x10000);
   });

@@ -186,9 +186,18 @@ describe('resets', () => {
     expect(silicon.config.read(0, 2)).toBe(0x1234);
   });
 
+  test('make of the registers what a recording says', () => {
+    const bus = (registers: Uint8Array) => registers.fill(0, 0x04, 0x06);
+    const silicon = new PciFunction({ config: FULL, resets: { bus } });
+    silicon.config.write(0x04, 2, 7);
+    silicon.config.write(0x3c, 1, 9);
+    silicon.reset('bus');
+    expect([silicon.config.read(0x04, 2), silicon.config.read(0x3c, 1)]).toEqual([0, 9]);
+  });
+
   test('bring registers that nobody knows back to what the description shows', () => {
     const writeMask = new Uint8Array(256).fill(0xff, 0xf0);
-    const silicon = new PciFunction({ config: configOf({ bytes: { 240: [0x5a] } }), writeMask });
+    const silicon = new PciFunction({ config: configOf({ bytes: [[0xf0, [0x5a]]] }), writeMask });
     silicon.config.write(0xf0, 1, 0);
     silicon.reset('cold');
     expect(silicon.config.read(0xf0, 1)).toBe(0x5a);
@@ -196,7 +205,7 @@ describe('resets', () => {
 
   test('of what is behind a bridge follow from its bridge control', () => {
     let resets = 0;
-    const bridge = new PciFunction({ config: configOf({ bytes: { 14: [1] } }) });
+    const bridge = new PciFunction({ config: configOf({ bytes: [[0x0e, [1]]] }) });
     bridge.connect({
       secondaryReset: () => {
         resets += 1;

@@ -3,7 +3,12 @@ import { PciTopology } from '../src/index.js';
 import { configOf, FULL } from './helpers.js';
 
 const bridge = (secondary: number) => ({
-  config: configOf({ bytes: { 14: [1], 24: [0, secondary, secondary] } }),
+  config: configOf({
+    bytes: [
+      [0x0e, [1]],
+      [0x18, [0, secondary, secondary]],
+    ],
+  }),
 });
 
 function tree() {
@@ -103,7 +108,7 @@ describe('topology', () => {
     const physfn = topology.add('0000:01:00.0', { config: FULL });
     const vf = topology.add(
       '0000:01:10.0',
-      { config: configOf({ bytes: { 0: [255, 255, 255, 255] } }) },
+      { config: configOf({ bytes: [[0x00, [255, 255, 255, 255]]] }) },
       { physfn, ids: { device: 0x10ca } },
     );
     expect(physfn.virtualFunctions).toEqual([vf]);
@@ -147,7 +152,7 @@ describe('addresses', () => {
   });
 
   test('that firmware gave are kept', () => {
-    const config = configOf({ bytes: { 16: [0, 0, 0xbc, 0xfe] } });
+    const config = configOf({ bytes: [[0x10, [0, 0, 0xbc, 0xfe]]] });
     const device = new PciTopology().add('0000:00:01.0', {
       config,
       bars: [{ size: 0x4000, kind: 'memory' }],

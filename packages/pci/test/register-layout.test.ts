@@ -45,13 +45,24 @@ describe('registers without a probed write mask', () => {
   });
 
   test('a VF has nothing but bus mastering', () => {
-    const silicon = new PciFunction({ config: configOf({ bytes: { 0: words(-1) } }) });
+    const silicon = new PciFunction({ config: configOf({ bytes: [[0x00, words(-1)]] }) });
     expect([0x04, 0x0c, 0x10, 0x3c].map((at) => writable(silicon, at))).toEqual([0x0004, 0, 0, 0]);
+  });
+
+  test("a VF's Device Control is its PF's, only errors and FLR are its own", () => {
+    const config = configOf({ capabilities: [EXPRESS], bytes: [[0x00, words(-1)]] });
+    const resets: string[] = [];
+    const silicon = new PciFunction({ config, onReset: (kind) => resets.push(kind) });
+    expect([0x98, 0xa0, 0xb8].map((at) => writable(silicon, at))).toEqual([0, 0, 0]);
+    expect([...silicon.config.write1ToClear.subarray(0x98, 0x9c)]).toEqual([0, 0, 0x0f, 0]);
+    resets.length = 0;
+    silicon.config.write(0x98, 2, 0x8000);
+    expect(resets).toEqual(['flr']);
   });
 
   test('a bridge has bus numbers, windows and bridge control', () => {
     const bridge = new PciFunction({
-      config: configOf({ capabilities: [EXPRESS], bytes: { 14: [1] } }),
+      config: configOf({ capabilities: [EXPRESS], bytes: [[0x0e, [1]]] }),
     });
     expect([0x18, 0x1c, 0x20, 0x24, 0x28].map((at) => writable(bridge, at))).toEqual([
       0x00ffffff, 0xf0f0, 0xfff0fff0, 0xfff0fff0, 0xffffffff,
@@ -132,21 +143,27 @@ describe('registers without a probed write mask', () => {
 });
 
 describe('registers with a probed write mask', () => {
-  const mask = (bytes: Readonly<Record<number, readonly number[]>>) => {
+  const mask = (bytes: readonly (readonly [at: number, bytes: readonly number[]])[]) => {
     const writeMask = new Uint8Array(256);
-    for (const [at, values] of Object.entries(bytes)) writeMask.set(values, Number(at));
+    for (const [at, values] of bytes) writeMask.set(values, at);
     return writeMask;
   };
 
   test('follow the mask, whatever the specification says', () => {
     const config = configOf({ capabilities: [EXPRESS] });
-    const silicon = new PciFunction({ config, writeMask: mask({ 4: [0x07, 0x05], 192: [0xff] }) });
+    const silicon = new PciFunction({
+      config,
+      writeMask: mask([
+        [0x04, [0x07, 0x05]],
+        [0xc0, [0xff]],
+      ]),
+    });
     expect([0x04, 0x98, 0xc0].map((at) => writable(silicon, at))).toEqual([0x0507, 0, 0xff]);
   });
 
   test('keep the bits that a prober has to leave alone', () => {
     const config = configOf({ capabilities: [PM, MSI, MSIX] });
-    const silicon = new PciFunction({ config, writeMask: mask({}) });
+    const silicon = new PciFunction({ config, writeMask: mask([]) });
     expect(
       [0x44, 0x50, 0x70].map(
         (at) => silicon.config.writeMask[at + 3]! * 256 + silicon.config.writeMask[at + 2]!,
@@ -157,8 +174,8 @@ describe('registers with a probed write mask', () => {
 
   test('give up those that are hardwired', () => {
     const config = configOf({ capabilities: [PM] });
-    const hardwired = mask({ 68: [3] });
-    const silicon = new PciFunction({ config, writeMask: mask({}), hardwired });
+    const hardwired = mask([[0x44, [3]]]);
+    const silicon = new PciFunction({ config, writeMask: mask([]), hardwired });
     silicon.config.write(0x44, 2, 3);
     expect(silicon.powerState).toBe(0);
   });

@@ -79,7 +79,13 @@ describe('restoring', () => {
   });
 
   test('rewrites the windows of a bridge even if they look the same', () => {
-    const config = configOf({ bytes: { 14: [1], 24: [0, 1, 1], 36: words(0x00010001, 7, 8) } });
+    const config = configOf({
+      bytes: [
+        [0x0e, [1]],
+        [0x18, [0, 1, 1]],
+        [0x24, words(0x00010001, 7, 8)],
+      ],
+    });
     const { analyser, device } = traced(config);
     device.saveState();
     analyser.take();

@@ -17,7 +17,7 @@ const PF = {
   config: configOf({
     capabilities: [EXPRESS],
     extended: [{ at: 0x100, id: 0x01 }, SRIOV],
-    bytes: { 11: [0x02] },
+    bytes: [[0x0b, [0x02]]],
   }),
   vfBars: [{ size: 0x4000, kind: 'memory', is64Bit: true, prefetchable: true }],
 } as const;
@@ -70,7 +70,7 @@ describe('SR-IOV in silicon', () => {
     const silicon = new PciFunction({
       ...PF,
       virtualFunction: () => ({
-        config: configOf({ bytes: { 0: words(-1) } }),
+        config: configOf({ bytes: [[0x00, words(-1)]] }),
         bars: [{ size: 0x4000, kind: 'memory', block: new MemoryBlock(0x4000) }],
       }),
     });

@@ -26,7 +26,7 @@ describe("sysfs's config", () => {
   });
 
   test('reports what is wrong with its lists', () => {
-    const config = configOf({ capabilities: [PM], bytes: { 65: [0x40] } });
+    const config = configOf({ capabilities: [PM], bytes: [[0x41, [0x40]]] });
     expect(readSysfsConfig(config, 'x').problems).toEqual([{ at: 0x40, problem: 'list loops' }]);
   });
 

@@ -40,7 +40,10 @@ describe("sysfs's resource", () => {
 
   test('says how large the BARs and the ROM of a captured function are', () => {
     const config = configOf({
-      bytes: { 16: words(0xfe600000, 0xc001, 0x0000000c, 0x40), 48: words(0xfe700000) },
+      bytes: [
+        [0x10, words(0xfe600000, 0xc001, 0x0000000c, 0x40)],
+        [0x30, words(0xfe700000)],
+      ],
     });
     const device = new PciTopology().add(
       '0000:00:03.0',

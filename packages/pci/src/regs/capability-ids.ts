@@ -58,8 +58,13 @@ export const PCI_EXT_CAP_ID_DVSEC = 0x23;
 export const PCI_EXT_CAP_ID_VF_REBAR = 0x24;
 export const PCI_EXT_CAP_ID_DLF = 0x25;
 export const PCI_EXT_CAP_ID_PL_16GT = 0x26;
+export const PCI_EXT_CAP_ID_LMR = 0x27;
+export const PCI_EXT_CAP_ID_HID = 0x28;
 export const PCI_EXT_CAP_ID_NPEM = 0x29;
 export const PCI_EXT_CAP_ID_PL_32GT = 0x2a;
+export const PCI_EXT_CAP_ID_AP = 0x2b;
+export const PCI_EXT_CAP_ID_SFI = 0x2c;
+export const PCI_EXT_CAP_ID_SF = 0x2d;
 export const PCI_EXT_CAP_ID_DOE = 0x2e;
 export const PCI_EXT_CAP_ID_DEV3 = 0x2f;
 export const PCI_EXT_CAP_ID_IDE = 0x30;
@@ -127,13 +132,13 @@ const EXTENDED_CAPABILITY_NAMES: Readonly<Record<number, string>> = {
   [PCI_EXT_CAP_ID_VF_REBAR]: 'VF Resizable BAR',
   [PCI_EXT_CAP_ID_DLF]: 'Data Link Feature',
   [PCI_EXT_CAP_ID_PL_16GT]: 'Physical Layer 16.0 GT/s',
-  39: 'Lane Margining',
-  40: 'Hierarchy Id',
+  [PCI_EXT_CAP_ID_LMR]: 'Lane Margining',
+  [PCI_EXT_CAP_ID_HID]: 'Hierarchy Id',
   [PCI_EXT_CAP_ID_NPEM]: 'Native PCIe Enclosure Management',
   [PCI_EXT_CAP_ID_PL_32GT]: 'Physical Layer 32.0 GT/s',
-  43: 'Alternate Protocol',
-  44: 'System Firmware Intermediary',
-  45: 'Shadow Functions',
+  [PCI_EXT_CAP_ID_AP]: 'Alternate Protocol',
+  [PCI_EXT_CAP_ID_SFI]: 'System Firmware Intermediary',
+  [PCI_EXT_CAP_ID_SF]: 'Shadow Functions',
   [PCI_EXT_CAP_ID_DOE]: 'Data Object Exchange',
   [PCI_EXT_CAP_ID_DEV3]: 'Device 3',
   [PCI_EXT_CAP_ID_IDE]: 'Integrity and Data Encryption',

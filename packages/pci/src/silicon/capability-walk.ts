@@ -61,8 +61,6 @@ export interface CapabilityWalk<C extends Capability> {
   readonly problems: readonly CapabilityProblem[];
 }
 
-const HEADER_END = 0x40;
-
 /** The fewest bytes that a capability can have. */
 const SHORTEST: Readonly<Record<number, number>> = {
   [PCI_CAP_ID_PM]: 8,
@@ -93,6 +91,43 @@ const SHORTEST_EXTENDED: Readonly<Record<number, number>> = {
   [PCI_EXT_CAP_ID_DVSEC]: 10,
 };
 
+/** How the capabilities of a list look. */
+interface ListShape<C extends Capability> {
+  /** Where capabilities may begin. */
+  readonly first: number;
+  /** Bytes of id and pointer. */
+  readonly header: number;
+  /** The fewest bytes that a capability can have, by id. */
+  readonly shortest: Readonly<Record<number, number>>;
+  /** Reads one; undefined where nothing answers. */
+  read(config: Uint8Array, at: number): C | undefined;
+}
+
+const STANDARD: ListShape<Capability> = {
+  first: 0x40,
+  header: 2,
+  shortest: SHORTEST,
+  read(config, at) {
+    const id = byte(config, at);
+    return id === 0xff
+      ? undefined
+      : { id, at, next: byte(config, at + 1), name: capabilityName(id) };
+  },
+};
+
+const EXTENDED: ListShape<ExtendedCapability> = {
+  first: PCI_CFG_SPACE_SIZE,
+  header: 4,
+  shortest: SHORTEST_EXTENDED,
+  read(config, at) {
+    const header = dword(config, at);
+    if (header === 0xffffffff) return undefined;
+    const id = header & 0xffff;
+    const version = (header >>> 16) & 0xf;
+    return { id, at, next: header >>> 20, version, name: extendedCapabilityName(id) };
+  },
+};
+
 /**
  * Walks the standard capabilities. Never throws: a list that loops, leaves the space, points into the header or is cut
  * off ends there, and what was wrong is reported beside what was found.
@@ -100,96 +135,68 @@ const SHORTEST_EXTENDED: Readonly<Record<number, number>> = {
  * Pointers are masked to dwords as software has to (PCI 3.0 6.7).
  */
 export function walkCapabilities(config: Uint8Array): CapabilityWalk<Capability> {
-  const capabilities: Capability[] = [];
-  const problems: CapabilityProblem[] = [];
-  if ((byte(config, PCI_STATUS) & PCI_STATUS_CAP_LIST) === 0) return { capabilities, problems };
+  if ((byte(config, PCI_STATUS) & PCI_STATUS_CAP_LIST) === 0)
+    return { capabilities: [], problems: [] };
   const type = byte(config, PCI_HEADER_TYPE) & PCI_HEADER_TYPE_MASK;
-  const visited = new Set<number>();
-  let pointer = byte(
-    config,
-    type === PCI_HEADER_TYPE_CARDBUS ? PCI_CB_CAPABILITY_LIST : PCI_CAPABILITY_LIST,
-  );
-  while (pointer !== 0) {
-    const at = pointer & ~3;
-    if (at !== pointer) problems.push({ at: pointer, problem: 'pointer is not a multiple of 4' });
-    const problem = badTarget(at, HEADER_END, config.length, visited, 2);
-    if (problem !== undefined) {
-      problems.push({ at, problem });
-      break;
-    }
-    const id = byte(config, at);
-    if (id === 0xff) {
-      problems.push({ at, problem: 'nothing answers here' });
-      break;
-    }
-    visited.add(at);
-    pointer = byte(config, at + 1);
-    capabilities.push({ id, at, next: pointer, name: capabilityName(id) });
-  }
-  noteOverlaps(capabilities, SHORTEST, 2, problems);
-  return { capabilities, problems };
+  const list = type === PCI_HEADER_TYPE_CARDBUS ? PCI_CB_CAPABILITY_LIST : PCI_CAPABILITY_LIST;
+  return walk(config, byte(config, list), STANDARD);
 }
 
 /** Walks the extended capabilities, from 0x100 on, under the same promises; a space of 256 bytes has none. */
 export function walkExtendedCapabilities(config: Uint8Array): CapabilityWalk<ExtendedCapability> {
-  const capabilities: ExtendedCapability[] = [];
+  const header = dword(config, PCI_CFG_SPACE_SIZE);
+  // A space without extended capabilities shows nothing, or nobody, at their start.
+  if (config.length <= PCI_CFG_SPACE_SIZE || header === 0 || header === 0xffffffff)
+    return { capabilities: [], problems: [] };
+  return walk(config, PCI_CFG_SPACE_SIZE, EXTENDED);
+}
+
+function walk<C extends Capability>(
+  config: Uint8Array,
+  start: number,
+  shape: ListShape<C>,
+): CapabilityWalk<C> {
+  const capabilities: C[] = [];
   const problems: CapabilityProblem[] = [];
   const visited = new Set<number>();
-  let pointer = config.length > PCI_CFG_SPACE_SIZE ? PCI_CFG_SPACE_SIZE : 0;
-  while (pointer !== 0) {
+  for (let pointer = start; pointer !== 0; ) {
     const at = pointer & ~3;
     if (at !== pointer) problems.push({ at: pointer, problem: 'pointer is not a multiple of 4' });
-    const problem = badTarget(at, PCI_CFG_SPACE_SIZE, config.length, visited, 4);
-    if (problem !== undefined) {
-      problems.push({ at, problem });
-      break;
-    }
-    const header = dword(config, at);
-    // A space without extended capabilities shows nothing, or an empty capability, at its start.
-    if (at === PCI_CFG_SPACE_SIZE && (header === 0 || header === 0xffffffff)) break;
-    if (header === 0xffffffff) {
-      problems.push({ at, problem: 'nothing answers here' });
+    const problem = badTarget(at, config.length, shape, visited);
+    const capability = problem === undefined ? shape.read(config, at) : undefined;
+    if (capability === undefined) {
+      problems.push({ at, problem: problem ?? 'nothing answers here' });
       break;
     }
     visited.add(at);
-    pointer = header >>> 20;
-    const id = header & 0xffff;
-    capabilities.push({
-      id,
-      at,
-      next: pointer,
-      version: (header >>> 16) & 0xf,
-      name: extendedCapabilityName(id),
-    });
+    capabilities.push(capability);
+    pointer = capability.next;
   }
-  noteOverlaps(capabilities, SHORTEST_EXTENDED, 4, problems);
+  noteOverlaps(capabilities, shape, problems);
   return { capabilities, problems };
 }
 
 function badTarget(
   at: number,
-  first: number,
   end: number,
+  { first, header }: ListShape<Capability>,
   visited: ReadonlySet<number>,
-  header: number,
 ): string | undefined {
   if (at < first) return 'pointer leads into the header';
   if (visited.has(at)) return 'list loops';
-  if (at + header > end) return 'configuration space is cut off here';
-  return undefined;
+  return at + header > end ? 'configuration space is cut off here' : undefined;
 }
 
 /** Reports capabilities that begin before the one in front of them can have ended. */
 function noteOverlaps(
   capabilities: readonly Capability[],
-  lengths: Readonly<Record<number, number>>,
-  shortest: number,
+  { shortest, header }: ListShape<Capability>,
   problems: CapabilityProblem[],
 ): void {
   const byPlace = [...capabilities].sort((a, b) => a.at - b.at);
   for (const [index, { id, at }] of byPlace.entries()) {
     const following = byPlace[index + 1];
-    if (following !== undefined && at + (lengths[id] ?? shortest) > following.at)
+    if (following !== undefined && at + (shortest[id] ?? header) > following.at)
       problems.push({
         at: following.at,
         problem: `overlaps the capability at 0x${at.toString(16)}`,

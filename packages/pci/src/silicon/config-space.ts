@@ -82,7 +82,7 @@ export class ConfigSpace implements ConfigAccess {
   }
 
   read(offset: number, size: number): number {
-    if (offset + size > this.#limit || (offset & (size - 1)) !== 0 || offset < 0)
+    if ((offset >>> 0) + size > this.#limit || (offset & (size - 1)) !== 0)
       return this.#refuseRead(offset, size);
     const at = offset & ~3;
     const owner = this.#owners[at >>> 2]!;
@@ -93,7 +93,7 @@ export class ConfigSpace implements ConfigAccess {
   }
 
   write(offset: number, size: number, value: number): number {
-    if (offset + size > this.#limit || (offset & (size - 1)) !== 0 || offset < 0)
+    if ((offset >>> 0) + size > this.#limit || (offset & (size - 1)) !== 0)
       return this.#refuseWrite(offset, size);
     const at = offset & ~3;
     const shift = (offset & 3) << 3;
@@ -163,7 +163,7 @@ export class ConfigSpace implements ConfigAccess {
   }
 
   #inside(offset: number, size: number): boolean {
-    return offset >= 0 && offset + size <= this.size && (offset & (size - 1)) === 0;
+    return (offset >>> 0) + size <= this.size && (offset & (size - 1)) === 0;
   }
 }
 

@@ -12,6 +12,9 @@ export type ResetKind =
   /** Power was gone. */
   | 'cold';
 
+/** Configuration space after a reset, or what the reset makes of the registers that it finds. */
+export type ResetOutcome = Uint8Array | ((registers: Uint8Array) => Uint8Array);
+
 /**
  * A function as a literal: what its registers hold, which of them can be written, what lies behind its BARs.
  *
@@ -41,8 +44,8 @@ export interface FunctionDescription {
   readonly vpd?: Uint8Array;
   /** Legacy VGA, by bus address: 0xa0000 to 0xbffff memory, 0x3b0 to 0x3df ports. */
   readonly vga?: RegisterBlock;
-  /** Configuration space after a reset, where somebody recorded it; else the specification says. */
-  readonly resets?: Readonly<Partial<Record<ResetKind, Uint8Array>>>;
+  /** What resets really do, where somebody recorded it; else the specification says. */
+  readonly resets?: Readonly<Partial<Record<ResetKind, ResetOutcome>>>;
   /** BARs of the VFs of a physical function, by register number; from `config` without it. */
   readonly vfBars?: readonly (BarDescription | undefined)[];
   /** Describes a VF, counted from 0, of a physical function; a plain one derived from the PF without it. */

@@ -16,7 +16,7 @@ import {
 import { type BarDescription, barCount, checkBar, readBars, romRegister } from './base-address.js';
 import { type Capability, walkCapabilities, walkExtendedCapabilities } from './capability-walk.js';
 import { ConfigSpace } from './config-space.js';
-import type { FunctionDescription, ResetKind } from './function-description.js';
+import type { FunctionDescription, ResetKind, ResetOutcome } from './function-description.js';
 import { isVirtualFunction } from './register-layout.js';
 import { type RegisterMasks, registerMasks, romSizeOfMask, showBars } from './register-masks.js';
 
@@ -135,16 +135,17 @@ function sizeOfRom(
   return Math.max(2048, 2 ** Math.ceil(Math.log2(rom.length)));
 }
 
-/** Puts registers back: to a recorded image, or to their power-on values but for what this kind of reset spares. */
+/** Puts registers back: as was recorded, or to their power-on values but for what this kind of reset spares. */
 function resetRegisters(
   config: ConfigSpace,
   masks: RegisterMasks,
   kind: ResetKind,
-  recorded: Uint8Array | undefined,
+  outcome: ResetOutcome | undefined,
 ): void {
-  if (recorded !== undefined) {
+  if (outcome !== undefined) {
+    const image = typeof outcome === 'function' ? outcome(config.bytes.slice()) : outcome;
     config.bytes.fill(0);
-    config.poke(0, recorded.subarray(0, config.size));
+    config.poke(0, image.subarray(0, config.size));
     return;
   }
   const { powerOn, sticky, keptByFlr } = masks;

@@ -4,7 +4,7 @@ export type { BarDescription } from './base-address.js';
 export * from './capability-walk.js';
 export { allOnes, type ConfigAccess } from './config-access.js';
 export * from './config-space.js';
-export type { FunctionDescription, ResetKind } from './function-description.js';
+export type { FunctionDescription, ResetKind, ResetOutcome } from './function-description.js';
 export type { IntxPin } from './intx.js';
 export type { Msi } from './msi.js';
 export type { Msix, MsixWindow } from './msix.js';

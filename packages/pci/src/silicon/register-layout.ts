@@ -72,6 +72,7 @@ export interface RegisterBits {
 
 /** What a layout may ask about the function. */
 interface Registers {
+  readonly isVirtual: boolean;
   u16(offset: number): number;
   u32(offset: number): number;
 }
@@ -174,6 +175,7 @@ export function capabilityLayout(
   if (layout === undefined) return [];
   const view = new DataView(config.buffer, config.byteOffset, config.byteLength);
   const registers: Registers = {
+    isVirtual: isVirtualFunction(config),
     u16: (offset) => (offset + 2 <= config.length ? view.getUint16(offset, true) : 0),
     u32: (offset) => (offset + 4 <= config.length ? view.getUint32(offset, true) : 0),
   };
@@ -181,7 +183,9 @@ export function capabilityLayout(
 }
 
 /** PCIe 6.0 7.5.3. What a register can do follows from the capability register beside it. */
-function expressLayout(at: number, { u16, u32 }: Registers): readonly RegisterBits[] {
+function expressLayout(at: number, { isVirtual, u16, u32 }: Registers): readonly RegisterBits[] {
+  // What a VF may do its PF controls; only errors are its own (PCIe 6.0 9.3.5).
+  if (isVirtual) return [{ at: at + 0x08, clear: 0x000f0000 }];
   const flags = u16(at + PCI_EXP_FLAGS);
   const type = (flags >>> 4) & 0xf;
   const devcap = u32(at + PCI_EXP_DEVCAP);
