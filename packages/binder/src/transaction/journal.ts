@@ -1,0 +1,134 @@
+import type { Target } from '../decision/operation.js';
+
+/** How far a device has got. */
+export type DeviceState = 'overridden' | 'unbinding' | 'unbound' | 'binding' | 'bound';
+
+/** How far a transaction has got. The last four are final; of them only `committed` can still be released. */
+export type TransactionState =
+  | 'intent'
+  | 'verified'
+  | 'rolling-back'
+  | 'committed'
+  | 'rolled-back'
+  | 'needs-attention'
+  | 'released';
+
+/** What tells a device from another that has its address later. */
+export interface DeviceIdentity {
+  /** Its modalias: all ids. */
+  readonly modalias: string;
+  /** Its place in the tree of devices, as the link of the bus tells. */
+  readonly place: string;
+}
+
+/** One device of a transaction. */
+export interface JournalTarget extends Target {
+  readonly driver: string | null;
+  readonly identity: DeviceIdentity;
+}
+
+/** What is written before anything is done: all that is needed to take it back. */
+export interface JournalIntent {
+  readonly version: 1;
+  readonly id: string;
+  readonly bootId: string;
+  readonly release: string;
+  /** Who, such as `vfiokit 0.1.0, process 42`. */
+  readonly creator: string;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly targets: readonly JournalTarget[];
+}
+
+/** One line that is appended. */
+export type JournalStep =
+  | { readonly device: string; readonly state: DeviceState }
+  | { readonly state: TransactionState; readonly note?: string }
+  /** The module was loaded, and this is what its driver is called. */
+  | { readonly loaded: string; readonly driver: string }
+  /** An id was given to a driver, because the kernel has no overrides. */
+  | { readonly device: string; readonly newId: string; readonly driver: string };
+
+/** A transaction as its journal tells it. */
+export interface JournalRecord {
+  readonly intent: JournalIntent;
+  readonly steps: readonly JournalStep[];
+  readonly state: TransactionState;
+}
+
+/**
+ * Where journals are kept. What a call has written is durable when it returns: a machine that stops after it finds it
+ * again.
+ */
+export interface JournalStore {
+  create(id: string, line: string): Promise<void>;
+  append(id: string, line: string): Promise<void>;
+  /** The whole text of one journal; the last line may have been cut short. */
+  read(id: string): Promise<string>;
+  /** Journals that are not archived, oldest first. */
+  list(): Promise<readonly string[]>;
+  /** Puts a journal away: it is history. */
+  archive(id: string): Promise<void>;
+}
+
+/** Reads a journal. A last line that was cut short by a crash was never acted on, and is passed over. */
+export function parseJournal(text: string): JournalRecord | undefined {
+  const lines = text.split('\n');
+  const complete = lines.slice(0, -1);
+  if (complete.length === 0) return undefined;
+  const intent = JSON.parse(complete[0]!) as JournalIntent;
+  const steps = complete.slice(1).map((line) => JSON.parse(line) as JournalStep);
+  let state: TransactionState = 'intent';
+  for (const step of steps) if (!('device' in step) && 'state' in step) state = step.state;
+  return { intent, steps, state };
+}
+
+/** How far a device had got in a transaction; undefined if nothing was begun. */
+export function deviceState(record: JournalRecord, device: string): DeviceState | undefined {
+  let state: DeviceState | undefined;
+  for (const step of record.steps)
+    if ('device' in step && 'state' in step && step.device === device) state = step.state;
+  return state;
+}
+
+/** The targets with the driver names that only loading a module told. */
+export function resolvedTargets(record: JournalRecord): readonly JournalTarget[] {
+  const loaded = new Map(
+    record.steps.flatMap((step) => ('loaded' in step ? [[step.loaded, step.driver] as const] : [])),
+  );
+  return record.intent.targets.map((target) => {
+    const driver = target.load === undefined ? undefined : loaded.get(target.load);
+    return driver === undefined ? target : { ...target, driver };
+  });
+}
+
+/** A journal that lives as long as its process: for models and tests. */
+export class MemoryJournal implements JournalStore {
+  readonly #journals = new Map<string, string>();
+  readonly #archive = new Map<string, string>();
+
+  get archived(): ReadonlyMap<string, string> {
+    return this.#archive;
+  }
+
+  async create(id: string, line: string): Promise<void> {
+    this.#journals.set(id, `${line}\n`);
+  }
+
+  async append(id: string, line: string): Promise<void> {
+    this.#journals.set(id, `${this.#journals.get(id) ?? ''}${line}\n`);
+  }
+
+  async read(id: string): Promise<string> {
+    return this.#journals.get(id) ?? '';
+  }
+
+  async list(): Promise<readonly string[]> {
+    return [...this.#journals.keys()];
+  }
+
+  async archive(id: string): Promise<void> {
+    this.#archive.set(id, this.#journals.get(id) ?? '');
+    this.#journals.delete(id);
+  }
+}
