@@ -58,15 +58,17 @@ export class Msi implements RegisterEffect {
     return 1 << ((this.config.peek16(this.at + PCI_MSI_FLAGS) & PCI_MSI_FLAGS_QSIZE) >>> 4);
   }
 
-  /** Sends a vector's message, or makes it pending while it is masked; false if MSI is off. */
+  /**
+   * Sends a vector's message, or makes it pending while it is masked; false if MSI is off. A function with more to say
+   * than it was granted has to fold its vectors.
+   */
   raise(vector: number): boolean {
     if (!this.enabled) return false;
-    const bit = 1 << vector;
-    if (this.maskable && (this.config.peek32(this.#mask) & bit) !== 0) {
+    const folded = vector & (this.granted - 1);
+    const bit = 1 << folded;
+    if (this.maskable && (this.config.peek32(this.#mask) & bit) !== 0)
       this.#setPending(this.#pending() | bit);
-      return true;
-    }
-    this.#send(vector);
+    else this.#send(folded);
     return true;
   }
 
@@ -78,14 +80,12 @@ export class Msi implements RegisterEffect {
   }
 
   #send(vector: number): void {
-    const granted = this.granted;
-    const data = this.config.peek16(this.#data);
+    const data = this.config.peek16(this.#data) & ~(this.granted - 1);
     this.effects.send(
       this.config.peek32(this.at + PCI_MSI_ADDRESS_LO),
       this.#high === 0 ? 0 : this.config.peek32(this.#high),
-      // A function with more to say than it was granted has to fold its vectors.
-      (data & ~(granted - 1)) | (vector & (granted - 1)),
-      vector & (granted - 1),
+      data | vector,
+      vector,
     );
   }
 
