@@ -1,0 +1,117 @@
+import { fstatSync, readSync, type Stats, writeSync } from 'node:fs';
+import { EFAULT, EIO, ENODEV } from '@vfiokit/uapi';
+import type { ClientFile, Descriptors, FileWindow } from '../transport/descriptors.js';
+import { FileMapping } from './file-mapping.js';
+import type { System } from './system.js';
+
+const F_SEAL_SHRINK = 0x2;
+
+/** How far clients are trusted with memory that they share. */
+export interface MemoryTrust {
+  /**
+   * Map every file. A client that makes its file smaller afterwards kills the server with SIGBUS; without trust only files
+   * that are sealed against that are mapped, and others are read and written.
+   */
+  readonly trusted: boolean;
+}
+
+/** Descriptors of the running system. A file is mapped once, as a whole, however many windows look into it. */
+export class LinuxDescriptors implements Descriptors {
+  readonly #one = new Uint8Array(new ArrayBuffer(8));
+  readonly #oneAt: number;
+  readonly #mappings = new Map<string, FileMapping>();
+
+  constructor(
+    private readonly system: System,
+    private readonly trust: MemoryTrust,
+  ) {
+    this.#one[0] = 1;
+    this.#oneAt = system.addressOf(this.#one);
+  }
+
+  /** How many files are mapped. */
+  get mapped(): number {
+    return this.#mappings.size;
+  }
+
+  close(fd: number): void {
+    this.system.close(fd);
+  }
+
+  signal(fd: number): void {
+    this.system.write(fd, this.#oneAt, 8);
+  }
+
+  open(fd: number, window: FileWindow): ClientFile | number {
+    const file = fileOf(fd);
+    // What is no file, such as an eventfd, can't be mapped either.
+    if (file === undefined) return -ENODEV;
+    const inside = window.offset + window.size <= file.size;
+    if (!window.map || !inside || !this.#trusted(fd)) return new PlainFile(fd, this.system);
+    const key = `${file.dev}:${file.ino}:${file.size}:${window.writable}`;
+    const known = this.#mappings.get(key);
+    if (known !== undefined) {
+      known.use();
+      this.system.close(fd);
+      return known;
+    }
+    const { system } = this;
+    const gone = () => this.#mappings.delete(key);
+    const mapping = FileMapping.create({
+      system,
+      fd,
+      size: file.size,
+      writable: window.writable,
+      gone,
+    });
+    if (typeof mapping === 'number') return mapping;
+    this.#mappings.set(key, mapping);
+    system.close(fd);
+    return mapping;
+  }
+
+  #trusted(fd: number): boolean {
+    if (this.trust.trusted) return true;
+    const seals = this.system.seals(fd);
+    return seals >= 0 && (seals & F_SEAL_SHRINK) !== 0;
+  }
+}
+
+function fileOf(fd: number): Stats | undefined {
+  const stats = fstatSync(fd);
+  return stats.isFile() ? stats : undefined;
+}
+
+/** A file that is read and written: windows past its end, and files that must not be mapped. */
+class PlainFile implements ClientFile {
+  constructor(
+    private readonly fd: number,
+    private readonly system: System,
+  ) {}
+
+  read(offset: number, into: Uint8Array): number {
+    return all(into.length, () => readSync(this.fd, into, 0, into.length, offset));
+  }
+
+  write(offset: number, from: Uint8Array): number {
+    return all(from.length, () => writeSync(this.fd, from, 0, from.length, offset));
+  }
+
+  view(): undefined {
+    return undefined;
+  }
+
+  release(): void {
+    this.system.close(this.fd);
+  }
+}
+
+/** 0 if everything was moved; `-EFAULT` past the end of the file, or what the system says. */
+function all(length: number, move: () => number): number {
+  try {
+    return move() === length ? 0 : -EFAULT;
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    return errno ?? -EIO;
+  }
+}

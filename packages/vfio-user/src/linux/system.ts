@@ -1,0 +1,167 @@
+/** The few C functions that Node has no name for, called without a compiler. Addresses are numbers; results are negated errnos. */
+export interface System {
+  /** socket(2), bind(2) and listen(2) at a path of the file system: a descriptor. */
+  listen(path: string, backlog: number): number;
+  accept(fd: number): number;
+  /** Whether somebody listens at a path: 0 or a negated errno. */
+  probe(path: string): number;
+  recvmsg(fd: number, message: number, flags: number): number;
+  sendmsg(fd: number, message: number, flags: number): number;
+  send(fd: number, address: number, length: number, flags: number): number;
+  write(fd: number, address: number, length: number): number;
+  close(fd: number): number;
+  /** How long a receive and a send may block, in microseconds. */
+  setTimeouts(fd: number, receive: number, send: number): void;
+  /** Nanoseconds of a clock that does not jump, modulo 2^30. */
+  ticks(): number;
+  /** The address, or a negated errno. */
+  mmap(
+    address: number,
+    length: number,
+    protection: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ): number;
+  munmap(address: number, length: number): number;
+  memfdCreate(name: string, flags: number): number;
+  ftruncate(fd: number, length: number): number;
+  /** F_GET_SEALS */
+  seals(fd: number): number;
+  /** The address of bytes that live outside of the JavaScript heap. */
+  addressOf(bytes: Uint8Array): number;
+  /** Bytes at an address, 1 GiB at most. */
+  view(address: number, length: number): Uint8Array;
+  /** Calls back from the event loop while a descriptor is ready; the returned function ends it. */
+  watch(fd: number, what: 'readable' | 'writable', ready: () => void): () => void;
+}
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0x80000;
+const SOCK_NONBLOCK = 0x800;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+const SO_SNDTIMEO = 21;
+const CLOCK_MONOTONIC = 1;
+const F_GET_SEALS = 1034;
+const SUN_PATH = 108;
+const MICROSECONDS = 1_000_000;
+
+/**
+ * Loads the system calls.
+ *
+ * @returns `undefined` elsewhere than on Linux, or where koffi, an optional dependency, is not installed or does not load.
+ */
+export async function loadSystem(): Promise<System | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  try {
+    const { default: koffi } = await import('koffi');
+    return makeSystem(koffi);
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
+
+function makeSystem(koffi: typeof import('koffi').default): System {
+  const libc = koffi.load(null);
+  const I = 'int';
+  const L = 'int64';
+  const bind = (name: string, result: string, ...args: string[]) => libc.func(name, result, args);
+  const socket = bind('socket', I, I, I, I);
+  const bindTo = bind('bind', I, I, L, I);
+  const listen = bind('listen', I, I, I);
+  const connect = bind('connect', I, I, L, I);
+  const accept4 = bind('accept4', I, I, L, L, I);
+  const recvmsg = bind('recvmsg', L, I, L, I);
+  const sendmsg = bind('sendmsg', L, I, L, I);
+  const send = bind('send', L, I, L, L, I);
+  const write = bind('write', L, I, L, L);
+  const close = bind('close', I, I);
+  const setsockopt = bind('setsockopt', I, I, I, I, L, I);
+  const clockGettime = bind('clock_gettime', I, I, L);
+  const mmap = bind('mmap', L, L, L, I, I, I, L);
+  const munmap = bind('munmap', I, L, L);
+  const memfdCreate = bind('memfd_create', I, 'str', 'uint');
+  const ftruncate = bind('ftruncate', I, I, L);
+  const fcntl = bind('fcntl', I, I, I, I);
+
+  const checked = (result: number): number => (result === -1 ? -koffi.errno() : result);
+  const addressOf = (bytes: Uint8Array): number => Number(koffi.address(bytes));
+  // Scratch memory that never moves: an address of a socket, a pair of 64-bit integers.
+  const scratch = new Uint8Array(new ArrayBuffer(2 + SUN_PATH));
+  const scratchView = new DataView(scratch.buffer);
+  const at = addressOf(scratch);
+  const clock = new Uint8Array(new ArrayBuffer(16));
+  const clockView = new DataView(clock.buffer);
+  const clockAt = addressOf(clock);
+
+  const unixAddress = (path: string): number => {
+    const bytes = new TextEncoder().encode(path);
+    if (bytes.length >= SUN_PATH) return -1;
+    scratch.fill(0);
+    scratchView.setUint16(0, AF_UNIX, true);
+    scratch.set(bytes, 2);
+    return scratch.length;
+  };
+  const unixSocket = (path: string, use: (fd: number, size: number) => number): number => {
+    const fd = checked(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (fd < 0) return fd;
+    const result = use(fd, unixAddress(path));
+    if (result < 0) close(fd);
+    return result;
+  };
+
+  return {
+    listen: (path, backlog) =>
+      unixSocket(path, (fd, size) => {
+        const error = checked(bindTo(fd, at, size));
+        return error < 0 ? error : checked(listen(fd, backlog)) || fd;
+      }),
+    accept: (fd) => checked(accept4(fd, 0, 0, SOCK_CLOEXEC)),
+    probe: (path) =>
+      unixSocket(path, (fd, size) => {
+        const error = checked(connect(fd, at, size));
+        if (error === 0) close(fd);
+        return error;
+      }),
+    recvmsg: (fd, message, flags) => checked(recvmsg(fd, message, flags)),
+    sendmsg: (fd, message, flags) => checked(sendmsg(fd, message, flags)),
+    send: (fd, address, length, flags) => checked(send(fd, address, length, flags)),
+    write: (fd, address, length) => checked(write(fd, address, length)),
+    close: (fd) => checked(close(fd)),
+    setTimeouts(fd, receive, sending) {
+      for (const [option, time] of [
+        [SO_RCVTIMEO, receive],
+        [SO_SNDTIMEO, sending],
+      ] as const) {
+        scratchView.setBigInt64(0, BigInt(Math.floor(time / MICROSECONDS)), true);
+        scratchView.setBigInt64(8, BigInt(time % MICROSECONDS), true);
+        setsockopt(fd, SOL_SOCKET, option, at, 16);
+      }
+    },
+    ticks() {
+      clockGettime(CLOCK_MONOTONIC, clockAt);
+      // Seconds and nanoseconds, so folded that differences below a second are right and small integers stay small.
+      return (
+        (clockView.getUint32(0, true) * 1_000_000_000 + clockView.getUint32(8, true)) % 2 ** 30
+      );
+    },
+    mmap: (address, length, protection, flags, fd, offset) =>
+      checked(mmap(address, length, protection, flags, fd, offset)),
+    munmap: (address, length) => checked(munmap(address, length)),
+    memfdCreate: (name, flags) => checked(memfdCreate(name, flags)),
+    ftruncate: (fd, length) => checked(ftruncate(fd, length)),
+    seals: (fd) => checked(fcntl(fd, F_GET_SEALS, 0)),
+    addressOf,
+    view: (address, length) => new Uint8Array(koffi.view(BigInt(address), length)),
+    watch(fd, what, ready) {
+      const handle = koffi.node.poll(fd, { [what]: true }, ready);
+      return () => {
+        handle.stop();
+        handle.close();
+      };
+    },
+  };
+}

@@ -1,0 +1,129 @@
+import { lstatSync, unlinkSync } from 'node:fs';
+import { ERRNO, type ErrnoName, errnoName, VfioError } from '@vfiokit/uapi';
+import type { SharedMemory } from '../session/regions.js';
+import type { Channel, ChannelUser, Listener, Transport } from '../transport/channel.js';
+import { LinuxDescriptors, type MemoryTrust } from './linux-descriptors.js';
+import type { System } from './system.js';
+import { type Company, UnixChannel, type Waiting } from './unix-channel.js';
+
+const BACKLOG = 16;
+/** Only the user who serves may connect. */
+const SOCKET_UMASK = 0o177;
+const MFD_CLOEXEC = 0x1;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+
+/** Both have defaults: 50 µs of trying before a receive sleeps, and trust. */
+export interface UnixTransportOptions extends Partial<Waiting>, Partial<MemoryTrust> {}
+
+const SPIN_MICROSECONDS = 50;
+
+/** UNIX stream sockets that pass descriptors, by system calls. */
+export class UnixTransport implements Transport, Company {
+  readonly description = 'UNIX socket with descriptors';
+  readonly passesDescriptors = true;
+  readonly descriptors: LinuxDescriptors;
+  readonly #waiting: Waiting;
+  #connections = 0;
+
+  constructor(
+    private readonly system: System,
+    options: UnixTransportOptions = {},
+  ) {
+    this.#waiting = { spin: options.spin ?? SPIN_MICROSECONDS };
+    this.descriptors = new LinuxDescriptors(system, { trusted: options.trusted ?? true });
+  }
+
+  /** Connections of all listeners. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  listen(path: string, accept: (channel: Channel) => ChannelUser): Listener {
+    this.#removeStale(path);
+    const umask = process.umask(SOCKET_UMASK);
+    const fd = this.system.listen(path, BACKLOG);
+    process.umask(umask);
+    if (fd < 0) throw failure(fd, `${path}: can't listen`);
+    return new UnixListener(this.system, path, fd, (client) => this.#connect(client, accept));
+  }
+
+  /**
+   * Memory for a device that its clients map: a file without a name, and its bytes here. It stays as long as the process.
+   *
+   * @throws VfioError ENOMEM and what else the system refuses with.
+   */
+  createMemory(size: number): SharedMemory {
+    const { system } = this;
+    const fd = system.memfdCreate('vfiokit', MFD_CLOEXEC);
+    if (fd < 0) throw failure(fd, 'device memory: no file for it');
+    const error = system.ftruncate(fd, size);
+    const address = error < 0 ? error : system.mmap(0, size, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+    if (address < 0) {
+      system.close(fd);
+      throw failure(address, `device memory: no room for ${size} bytes`);
+    }
+    return { fd, offset: 0, bytes: system.view(address, size) };
+  }
+
+  #connect(fd: number, accept: (channel: Channel) => ChannelUser): void {
+    this.#connections += 1;
+    const over = () => {
+      this.#connections -= 1;
+    };
+    const channel = new UnixChannel(this.system, fd, this, this.#waiting, over);
+    channel.start(accept(channel));
+  }
+
+  /** A socket that a server left behind when it was killed is in the way of the next one. */
+  #removeStale(path: string): void {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return;
+    if (!stats.isSocket())
+      throw new VfioError('EADDRINUSE', `${path}: is there, and no socket; choose another path`);
+    if (this.system.probe(path) === 0)
+      throw new VfioError('EADDRINUSE', `${path}: somebody listens there; choose another path`);
+    unlinkSync(path);
+  }
+}
+
+class UnixListener implements Listener {
+  #unwatch: (() => void) | undefined;
+
+  constructor(
+    private readonly system: System,
+    private readonly path: string,
+    private readonly fd: number,
+    private readonly connected: (fd: number) => void,
+  ) {
+    this.resume();
+  }
+
+  pause(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
+  resume(): void {
+    this.#unwatch ??= this.system.watch(this.fd, 'readable', () => {
+      const client = this.system.accept(this.fd);
+      if (client >= 0) this.connected(client);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.pause();
+    this.system.close(this.fd);
+    try {
+      unlinkSync(this.path);
+    } catch (error) {
+      // Somebody else has taken it away; that it is gone is what was wanted.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+}
+
+function failure(errno: number, message: string): VfioError {
+  const name = errnoName(errno);
+  return new VfioError(name in ERRNO ? (name as ErrnoName) : 'EIO', `${message}: ${name}`);
+}
