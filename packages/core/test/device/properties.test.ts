@@ -139,11 +139,20 @@ function perform({ device, process }: Adapter, op: Operation): number {
   }
 }
 
-function open(config: Registers): Adapter {
-  const adapter = openAdapter({ config });
-  adapter.process.fds.set(3, new EventFd());
-  adapter.process.fds.set(4, new EventFd());
-  return adapter;
+/**
+ * An open device, or undefined for a function whose capabilities lead to registers that can't be read as the kernel reads
+ * them: its open fails.
+ */
+function open(config: Registers): Adapter | undefined {
+  try {
+    const adapter = openAdapter({ config });
+    adapter.process.fds.set(3, new EventFd());
+    adapter.process.fds.set(4, new EventFd());
+    return adapter;
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'EFAULT' });
+    return undefined;
+  }
 }
 
 /** What a failed call must not change. */
@@ -173,6 +182,7 @@ describe('whatever a user does to whatever function', () => {
     fc.assert(
       fc.property(registers, fc.array(operation, { maxLength: 40 }), (config, operations) => {
         using adapter = open(config);
+        if (adapter === undefined) return;
         for (const op of operations) {
           const result = perform(adapter, op);
           expect(Number.isInteger(result)).toBe(true);
@@ -187,6 +197,7 @@ describe('whatever a user does to whatever function', () => {
     fc.assert(
       fc.property(registers, fc.array(operation, { maxLength: 25 }), (config, operations) => {
         using adapter = open(config);
+        if (adapter === undefined) return;
         for (const op of operations) {
           const before = state(adapter);
           const result = perform(adapter, op);
@@ -200,7 +211,7 @@ describe('whatever a user does to whatever function', () => {
   it('[core:C1.25] leaves the hardware at the last close as the open found it', () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 40 }), (operations) => {
-        using adapter = open([]);
+        using adapter = openAdapter();
         const { pdev, core, group, process } = adapter;
         adapter.device.close();
         const closed = hardwareOf(pdev);
