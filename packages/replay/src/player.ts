@@ -7,6 +7,7 @@ import {
   VfioError,
   type VfioFile,
 } from '@vfiokit/uapi';
+import { reverseArgument } from './byte-order.js';
 import { commandNumber } from './commands.js';
 import { positionOf } from './describe.js';
 import { NOTHING, type Outcome } from './outcome.js';
@@ -37,12 +38,15 @@ const UNTOUCHED = 0xa5;
 export class Player {
   readonly user: RecordedUser;
   readonly #fds: TraceMeta['fds'];
+  /** The trace's structures are not in the model's byte order. */
+  readonly #foreign: boolean;
   readonly #buffer = Buffer.alloc(LARGEST_TRANSFER);
 
   constructor(private readonly machine: RecordedMachine) {
     const { meta } = machine.trace;
     this.user = new RecordedUser(meta);
     this.#fds = meta.fds;
+    this.#foreign = meta.endian === 'big';
   }
 
   /** Does what an operation says; what came of it. */
@@ -133,14 +137,19 @@ export class Player {
     if (op.arg !== undefined) return { ret: file.ioctl(command, op.arg, process) };
     const text = op.in ?? '';
     const argument = this.user.argument(text);
+    if (this.#foreign) reverseArgument(op.cmd, argument, 'big');
     if (op.bitmap !== undefined) this.#placeBitmap(op, argument);
     const before = this.user.argumentHex(ARGUMENT_SHOWN);
     const ret = file.ioctl(command, argument, process);
+    const unchanged = this.user.argumentHex(ARGUMENT_SHOWN) === before;
+    if (this.#foreign) reverseArgument(op.cmd, argument, 'little');
     const shown = (op.out?.length ?? 2 * ARGUMENT_SHOWN) / 2;
     const after = this.user.argumentHex(Math.max(shown, ARGUMENT_SHOWN));
-    const out = after === before ? '' : after.slice(0, 2 * shown);
+    const out = unchanged ? '' : after.slice(0, 2 * shown);
     const outcome = { ret: op.ret === 'newfd' ? this.#newFd(ret) : ret, out };
-    return op.bitmap === undefined ? outcome : { ...outcome, bitmap: this.user.takeBitmap() };
+    return op.bitmap === undefined
+      ? outcome
+      : { ...outcome, bitmap: this.user.takeBitmap(this.#foreign) };
   }
 
   /** A descriptor that the recorder closed at once. */

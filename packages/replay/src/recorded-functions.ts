@@ -59,12 +59,17 @@ export function parseResources(lines: readonly string[]): PciResource[] {
   });
 }
 
+export interface PlanOptions {
+  /** Describes a VF of a physical function, counted from 0. */
+  readonly virtualFunction?: (vf: number) => FunctionDescription;
+}
+
 /** Describes a function that was recorded with its configuration space. */
 export function planFunction(
   recorded: RecordedDevice,
   probe: HwProbe | undefined,
   rom: RecordedRom | null | undefined,
-  virtualFunction: (vf: number) => FunctionDescription = () => ({ config: new Uint8Array(256) }),
+  options: PlanOptions = {},
 ): FunctionPlan {
   const resources = parseResources(recorded.resource);
   const blocks = resources
@@ -88,7 +93,10 @@ export function planFunction(
           }),
       bars: resources.slice(0, BARS).map((resource, i) => describeBar(resource, blocks[i])),
       ...(Number(recorded.sriov_totalvfs ?? 0) > 0
-        ? { vfBars: vfBars(recorded), virtualFunction }
+        ? {
+            vfBars: vfBars(recorded),
+            ...(options.virtualFunction && { virtualFunction: options.virtualFunction }),
+          }
         : {}),
       rom: contents ?? resources[ROM]?.length ?? 0,
       resets,

@@ -1,10 +1,17 @@
-import { registerCore, VfioPci, type VfioPciCoreDevice } from '@vfiokit/core';
+import {
+  type KernelConfig,
+  PLATFORM_HOOKS,
+  registerCore,
+  VfioPci,
+  type VfioPciCoreDevice,
+} from '@vfiokit/core';
 import {
   type Container,
   DevVfio,
   type IommuGroup,
   IommuGroups,
   iommuFromRegisters,
+  kernelRelease,
   parseReservedRegions,
   registerIommu,
 } from '@vfiokit/iommu';
@@ -18,6 +25,7 @@ import {
   planNeighbour,
   unhex,
 } from './recorded-functions.js';
+import { recordedInfo } from './recorded-info.js';
 import { RecordedPlatform } from './recorded-platform.js';
 import type { RecordedDevice, Trace, TraceMeta, TraceOp } from './trace.js';
 
@@ -43,15 +51,20 @@ export class RecordedMachine {
   readonly dev: DevVfio;
   readonly vfio: VfioPci;
   readonly #container: DependencyContainer;
+  /** The kernel was built with runtime PM. */
+  readonly #runtimePm: boolean;
   readonly #groups = new Map<string, IommuGroup>();
 
   constructor(readonly trace: Trace) {
     const { meta } = trace;
-    this.#container = createContainer(meta);
+    this.#container = createContainer(trace);
+    this.#runtimePm = meta.devices.some((device) => device['power/runtime_status'] !== undefined);
     const probed = new Set(trace.probes.map(({ bdf }) => bdf));
-    this.platform = new RecordedPlatform(
-      new Set(meta.devices.map(({ bdf }) => bdf).filter((bdf) => !probed.has(bdf))),
-    );
+    this.platform = new RecordedPlatform({
+      arch: meta.arch,
+      unprobed: new Set(meta.devices.map(({ bdf }) => bdf).filter((bdf) => !probed.has(bdf))),
+      slots: new Set(Object.values(meta.slots)),
+    });
     this.topology = new PciTopology({ platform: this.platform, idlePolicy: 'deferred' });
     this.dev = this.#container.resolve(DevVfio);
     this.vfio = this.#container.resolve(VfioPci);
@@ -119,6 +132,7 @@ export class RecordedMachine {
 
   /** Lets devices that nobody uses go to sleep, as the kernel does behind the scenes. */
   settle(): void {
+    if (!this.#runtimePm) return;
     for (const { pdev } of this.devices) pdev.runtimePm.settle();
   }
 
@@ -160,7 +174,9 @@ export class RecordedMachine {
     const plans: readonly FunctionPlan[] = meta.devices.map((recorded, i) => {
       const vfs = meta.devices.flatMap(({ physfn }, vf) => (physfn === recorded.bdf ? [vf] : []));
       const probe = probes.find((other) => other.bdf === recorded.bdf);
-      return planFunction(recorded, probe, meta.rom[i], (vf) => plans[vfs[vf]!]!.description);
+      return planFunction(recorded, probe, meta.rom[i], {
+        virtualFunction: (vf) => plans[vfs[vf]!]!.description,
+      });
     });
     const made: MachineDevice[] = [];
     for (const neighbour of meta.system) {
@@ -215,7 +231,23 @@ export class RecordedMachine {
   }
 }
 
-function createContainer(meta: TraceMeta): DependencyContainer {
+/** What the distribution's kernel of an architecture was built with. */
+function kernelConfig({ arch, kernel, pagesize }: TraceMeta): KernelConfig {
+  const [major = 0, minor = 0] = kernel.split('.').map(Number);
+  return {
+    intx: arch !== 's390x',
+    vga: arch === 'x86_64',
+    // s390 maps BARs since Linux 6.16.
+    mmap: arch !== 's390x' || major > 6,
+    newestFeature: major > 6 ? 12 : 10,
+    // Exporting device memory came with Linux 6.19.
+    dmabuf: major > 6 || (major === 6 && minor >= 19),
+    pageSize: pagesize,
+  };
+}
+
+function createContainer(trace: Trace): DependencyContainer {
+  const { meta } = trace;
   const on = (name: string) => meta.modparams[name] === 'Y';
   const own = container.createChildContainer();
   const limit = Number(meta.modparams.dma_entry_limit ?? 65535);
@@ -224,8 +256,10 @@ function createContainer(meta: TraceMeta): DependencyContainer {
       pageSize: meta.pagesize,
       allowUnsafeInterrupts: on('allow_unsafe_interrupts'),
       dmaEntryLimit: limit,
+      release: kernelRelease(meta.kernel),
       deviceCdev: false,
     },
+    backends: [meta.arch.startsWith('ppc64') ? 'spapr-tce' : 'type1', 'noiommu'],
   });
   registerCore(own, {
     parameters: {
@@ -236,7 +270,9 @@ function createContainer(meta: TraceMeta): DependencyContainer {
       disable_denylist: on('disable_denylist'),
       ids: meta.modparams.ids ?? '',
     },
-    kernel: { pageSize: meta.pagesize },
+    kernel: kernelConfig(meta),
   });
+  const info = recordedInfo(trace);
+  if (info !== undefined) own.register(PLATFORM_HOOKS, { useValue: info });
   return own;
 }

@@ -28,6 +28,15 @@ const CONFIG_SIZE = 4096;
 const LOCAL_APIC = 0xfee00000;
 const MACHINE_RESETS = new Set(['device_specific', 'acpi', 'cxl_bus']);
 
+/** What a trace's first lines say of the machine as a whole. */
+export interface MachineFacts {
+  readonly arch: string;
+  /** Addresses of functions that were not probed, whose masks are learned. */
+  readonly unprobed: ReadonlySet<string>;
+  /** Device addresses, without function number, of what is in hotplug slots. */
+  readonly slots: ReadonlySet<string>;
+}
+
 /**
  * The recorded machine's answers to what neither the model nor the function can know. They are read from the result of
  * the operation that is being played, and only where such a result can come from the machine: whether there were
@@ -47,11 +56,10 @@ export class RecordedPlatform implements PciPlatform {
   /** Raw configuration space as recorded at the end of the operation that is being played. */
   registersAfter: (device: PciDevice) => Buffer = () => Buffer.alloc(CONFIG_SIZE);
 
-  /** @param unprobed addresses of functions whose masks are to be learned. */
-  constructor(private readonly unprobed: ReadonlySet<string>) {}
+  constructor(private readonly facts: MachineFacts) {}
 
   configAccess(config: ConfigAccess, name: string): ConfigAccess {
-    if (!this.unprobed.has(name) || !(config instanceof ConfigSpace)) return config;
+    if (!this.facts.unprobed.has(name) || !(config instanceof ConfigSpace)) return config;
     // Until the record says otherwise it is an ordinary function: PCI 2.3 with a COMMAND register that works.
     config.writeMask[PCI_COMMAND]! |= PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
     config.writeMask[PCI_COMMAND + 1]! |= PCI_COMMAND_INTX_DISABLE >>> 8;
@@ -114,6 +122,22 @@ export class RecordedPlatform implements PciPlatform {
       high: wide ? bytes.readUInt32LE(at + PCI_MSI_ADDRESS_HI) : 0,
       data: bytes.readUInt16LE(at + (wide ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32)),
     };
+  }
+
+  /** The interrupt layers of other architectures in these kernels can't add vectors while MSI-X is on. */
+  msixDynamic(): boolean {
+    return this.facts.arch === 'x86_64';
+  }
+
+  /** A function on a root bus that is said to be reset by its bus can only be so by its hotplug slot. */
+  probeSlotReset({ bus, address }: PciDevice): number {
+    const slot = address.toString().replace(/\.\d$/, '');
+    return bus.isRoot && this.facts.slots.has(slot) ? 0 : -ENOTTY;
+  }
+
+  resetSlot({ slot }: PciDevice): number {
+    for (const { function: silicon } of slot.devices) silicon.reset('bus');
+    return 0;
   }
 
   secondaryBusReset(): number {

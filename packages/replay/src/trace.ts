@@ -18,6 +18,8 @@ export interface RecordedDevice extends RecordedFunction {
   readonly irq?: string;
   readonly enable?: string;
   readonly power_state?: string;
+  /** Absent if the kernel has no runtime PM. */
+  readonly 'power/runtime_status'?: string;
   /** In the order in which the kernel tries them, separated by blanks; absent if there is none. */
   readonly reset_method?: string;
   readonly sriov_totalvfs?: string;

@@ -111,9 +111,9 @@ export class RecordedUser {
     return BITMAP_ADDRESS;
   }
 
-  /** The bitmap in hex without the zeroes at its end. */
-  takeBitmap(): string {
-    return trimmedHex(this.#bitmap);
+  /** The bitmap in hex without the zeroes at its end; its words of 64 bits turned round for a big-endian machine. */
+  takeBitmap(foreign: boolean): string {
+    return trimmedHex(foreign ? Buffer.from(this.#bitmap).swap64() : this.#bitmap);
   }
 
   /** Memory that devices can reach. */
