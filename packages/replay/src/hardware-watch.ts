@@ -23,6 +23,7 @@ export class HardwareWatch {
   /** Ones in the bytes that the host allocates: message addresses and data. */
   readonly #hostBytes: Uint8Array;
   #powerState: string;
+  #statesTold = '';
 
   constructor(
     readonly pdev: PciDevice,
@@ -70,8 +71,13 @@ export class HardwareWatch {
   /** Compares, then makes the model's hardware what was recorded. */
   compare(into: Mismatch[]): void {
     const state = POWER_STATES[this.pdev.currentState] ?? 'unknown';
-    if (state !== this.#powerState)
+    const pair = `${this.#powerState} ${state}`;
+    if (state === this.#powerState) this.#statesTold = '';
+    else if (pair !== this.#statesTold) {
+      // There is no way to set the model right, so the same difference is told once.
+      this.#statesTold = pair;
       into.push({ aspect: 'ps', dev: this.index, recorded: this.#powerState, model: state });
+    }
     if (this.#model.equals(this.recorded)) return;
     const offsets: number[] = [];
     for (let i = 0; i < this.recorded.length; i += 1)

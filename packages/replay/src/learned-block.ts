@@ -44,6 +44,11 @@ export class LearnedBlock implements RegisterBlock {
     this.#recorded = recorded;
   }
 
+  /** Whether a byte was found not to hold what was known of it. */
+  lives(offset: number): boolean {
+    return this.#page(offset).state[offset % PAGE_SIZE] === ALIVE;
+  }
+
   read(offset: number, size: 1 | 2 | 4): number {
     return Number(this.#read(offset, size));
   }

@@ -39,6 +39,8 @@ export interface FunctionPlan {
   readonly facts: PciDeviceFacts;
   /** What lies behind its BARs, by register number. */
   readonly blocks: readonly (LearnedBlock | undefined)[];
+  /** A reset of any kind has gone over the function since this was last set to false. */
+  wasReset: boolean;
   /** The function was made of this. */
   attach(pdev: PciDevice): void;
   /** Takes bytes of the option ROM over that were not recorded with the machine. */
@@ -80,7 +82,8 @@ export function planFunction(
   const config = new Uint8Array(recorded.cfg_size);
   config.set(unhex(recorded.config));
   const resets = resetImages(probe, registers);
-  return {
+  const plan: FunctionPlan = {
+    wasReset: false,
     description: {
       config: disableVfs(config.slice()),
       configSize: recorded.cfg_size,
@@ -100,6 +103,9 @@ export function planFunction(
         : {}),
       rom: contents ?? resources[ROM]?.length ?? 0,
       resets,
+      onReset: () => {
+        plan.wasReset = true;
+      },
     },
     facts: {
       resources,
@@ -120,6 +126,7 @@ export function planFunction(
         contents.set(unhex(hex).subarray(from - offset, contents.length - offset), from);
     },
   };
+  return plan;
 }
 
 function idsOf(recorded: RecordedFunction): NonNullable<PciDeviceFacts['ids']> {
@@ -336,6 +343,7 @@ export function planNeighbour(
     config.set([0x10, 0x00, EXPRESS_ROOT_PORT, 0x00], EXPRESS);
   }
   return {
+    wasReset: false,
     description: { config },
     facts: { ids, resetMethods: [] },
     blocks: [],

@@ -77,6 +77,7 @@ export class RecordedMachine {
   begin(op: TraceOp): void {
     this.platform.op = op;
     for (const masks of this.platform.masks.values()) masks.begin();
+    for (const { plan } of this.devices) plan.wasReset = false;
   }
 
   /** The group of a function; undefined on a machine without an IOMMU. */
