@@ -25,6 +25,18 @@ describe('enumeration', () => {
     expect([device.headerType, device.isMultifunction]).toEqual([1, true]);
   });
 
+  test('finds the subsystem ids of a bridge in their capability, if it has one', () => {
+    const topology = new PciTopology();
+    const bytes = [[0x0e, [1]]] as const;
+    const ssvid = { at: 0x40, id: 0x0d, body: [0, 0, 0x36, 0x1b, 0x34, 0x12] };
+    const named = topology.add('0000:00:01.0', {
+      config: configOf({ capabilities: [ssvid], bytes }),
+    });
+    const plain = topology.add('0000:00:02.0', { config: configOf({ bytes }) });
+    expect([named.subsystemVendor, named.subsystemDevice]).toEqual([0x1b36, 0x1234]);
+    expect([plain.subsystemVendor, plain.subsystemDevice]).toEqual([0, 0]);
+  });
+
   test('finds PCI Express with its type', () => {
     const topology = new PciTopology();
     const legacy = { ...EXPRESS, body: [0x12, 0x00] };

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryBlock, PciFunction, type ResetKind } from '../src/index.js';
+import { MemoryBlock, PciFunction, PciTopology, type ResetKind } from '../src/index.js';
 import { AF, configOf, EXPRESS, FULL, PM } from './helpers.js';
 
 const EIO = -5;
@@ -224,5 +225,79 @@ describe('capabilities that are cut off', () => {
     const silicon = new PciFunction({ config });
     expect(silicon.msi).toBeUndefined();
     expect(silicon.raise(0)).toBe(false);
+  });
+});
+
+describe('laws of functions', () => {
+  const bytes = fc.oneof(
+    fc.uint8Array({ minLength: 0, maxLength: 256 }),
+    fc.uint8Array({ minLength: 256, maxLength: 256 }),
+    // A chain of known capabilities in arbitrary places, which may overlap and be cut off.
+    fc
+      .uniqueArray(fc.integer({ min: 16, max: 63 }), { minLength: 1, maxLength: 6 })
+      .chain((places) =>
+        fc
+          .tuple(
+            fc.array(fc.constantFrom(1, 3, 5, 7, 0x10, 0x11, 0x13), {
+              minLength: places.length,
+              maxLength: places.length,
+            }),
+            fc.uint8Array({ minLength: 6, maxLength: 6 }),
+          )
+          .map(([ids, body]) =>
+            configOf({
+              capabilities: places.map((place, index) => ({
+                at: 4 * place,
+                id: ids[index]!,
+                body: [...body].slice(0, 254 - 4 * place),
+              })),
+            }),
+          ),
+      ),
+  );
+  const step = fc.oneof(
+    fc.record({
+      size: fc.constantFrom(1, 2, 4),
+      offset: fc.integer({ min: 0, max: 260 }),
+      value: fc.integer(),
+    }),
+    fc.constantFrom<ResetKind>('flr', 'soft', 'bus', 'cold'),
+    fc.integer({ min: -1, max: 40 }),
+  );
+
+  test('whatever bytes describe a function, it can be made, accessed, reset and made to interrupt', () => {
+    fc.assert(
+      fc.property(bytes, fc.option(bytes), fc.array(step), (config, writeMask, steps) => {
+        const silicon = new PciFunction(writeMask === null ? { config } : { config, writeMask });
+        for (const one of steps) {
+          if (typeof one === 'number') silicon.raise(one);
+          else if (typeof one === 'string') silicon.reset(one);
+          else {
+            silicon.config.write(one.offset, one.size, one.value);
+            const read = silicon.config.read(one.offset, one.size);
+            expect(read === -14 || (read >= 0 && read < 2 ** (8 * one.size))).toBe(true);
+          }
+        }
+      }),
+    );
+  });
+
+  test('whatever bytes describe a function, the host can enumerate and enable it, or says why not', () => {
+    fc.assert(
+      fc.property(bytes, (config) => {
+        const topology = new PciTopology();
+        try {
+          const device = topology.add('0000:01:00.0', { config });
+          device.enable();
+          device.saveState();
+          device.restoreState();
+          device.allocIrqVectors('msi', 4);
+          device.vpdRead(0, new Uint8Array(8));
+          device.tryResetFunction();
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'VfioError', code: 'EEXIST' });
+        }
+      }),
+    );
   });
 });

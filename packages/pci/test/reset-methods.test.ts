@@ -61,7 +61,7 @@ describe('reset methods', () => {
 });
 
 describe('a bare reset', () => {
-  test('tries the next method after ENOTTY', () => {
+  test('[core:C6.19] tries the next method after ENOTTY', () => {
     const calls: string[] = [];
     const platform = {
       resetMethod: (_: unknown, name: string) => method(name, name === 'one' ? ENOTTY : 0, calls),
@@ -71,7 +71,7 @@ describe('a bare reset', () => {
     expect(calls).toEqual(['one', 'two']);
   });
 
-  test('ends with any other error', () => {
+  test('[core:C6.19] ends with any other error', () => {
     const calls: string[] = [];
     const platform = {
       resetMethod: (_: unknown, name: string) => method(name, name === 'one' ? EIO : 0, calls),
@@ -137,7 +137,7 @@ describe('a function reset', () => {
     expect(device.tryLock()).toBe(true);
   });
 
-  test('switches everything off in between', () => {
+  test('[core:C6.20] switches everything off in between', () => {
     const seen: number[] = [];
     const platform = {
       resetMethod: () => ({

@@ -2,17 +2,20 @@ import type { PciIds } from '../modalias.js';
 import type { PciAddress } from '../pci-address.js';
 import {
   PCI_CAP_ID_EXP,
+  PCI_CAP_ID_SSVID,
+  PCI_CB_SUBSYSTEM_VENDOR_ID,
   PCI_CLASS_REVISION,
   PCI_COMMAND,
   PCI_COMMAND_INTX_DISABLE,
   PCI_DEVICE_ID,
   PCI_HEADER_TYPE,
+  PCI_HEADER_TYPE_CARDBUS,
   PCI_HEADER_TYPE_MASK,
   PCI_HEADER_TYPE_MFD,
   PCI_HEADER_TYPE_NORMAL,
   PCI_INTERRUPT_LINE,
   PCI_INTERRUPT_PIN,
-  PCI_SUBSYSTEM_ID,
+  PCI_SSVID_VENDOR_ID,
   PCI_SUBSYSTEM_VENDOR_ID,
   PCI_VENDOR_ID,
 } from '../regs/index.js';
@@ -135,13 +138,12 @@ export class EnumeratedFunction implements PciIds {
     const headerType = read(PCI_HEADER_TYPE, 1);
     this.headerType = headerType & PCI_HEADER_TYPE_MASK;
     this.isMultifunction = (headerType & PCI_HEADER_TYPE_MFD) !== 0;
-    const isNormal = this.headerType === PCI_HEADER_TYPE_NORMAL;
+    const subsystem = this.#subsystemIds();
     const { ids } = facts;
     this.vendor = ids?.vendor ?? physfn?.vendor ?? read(PCI_VENDOR_ID, 2);
     this.device = ids?.device ?? physfn?.sriov?.vfDevice ?? read(PCI_DEVICE_ID, 2);
-    this.subsystemVendor =
-      ids?.subsystemVendor ?? (isNormal ? read(PCI_SUBSYSTEM_VENDOR_ID, 2) : 0);
-    this.subsystemDevice = ids?.subsystemDevice ?? (isNormal ? read(PCI_SUBSYSTEM_ID, 2) : 0);
+    this.subsystemVendor = ids?.subsystemVendor ?? (subsystem && read(subsystem, 2));
+    this.subsystemDevice = ids?.subsystemDevice ?? (subsystem && read(subsystem + 2, 2));
     this.class = ids?.class ?? read(PCI_CLASS_REVISION, 4) >>> 8;
     this.revision = read(PCI_CLASS_REVISION, 1);
 
@@ -168,6 +170,14 @@ export class EnumeratedFunction implements PciIds {
   /** What a hotplug slot holds or lets go together with this function. */
   get slot(): PciSlot {
     return this.bus.slot(this.address.device);
+  }
+
+  /** Where the subsystem ids are, which a bridge keeps in a capability of their own; 0 for nowhere. */
+  #subsystemIds(): number {
+    if (this.headerType === PCI_HEADER_TYPE_NORMAL) return PCI_SUBSYSTEM_VENDOR_ID;
+    if (this.headerType === PCI_HEADER_TYPE_CARDBUS) return PCI_CB_SUBSYSTEM_VENDOR_ID;
+    const at = this.findCapability(PCI_CAP_ID_SSVID);
+    return at === 0 ? 0 : at + PCI_SSVID_VENDOR_ID;
   }
 
   /** The first capability of a kind, as hardware shows it now; 0 for none. */

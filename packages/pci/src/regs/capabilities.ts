@@ -43,6 +43,10 @@ export const PCI_MSI_PENDING_64 = 20;
 export const PCI_X_CMD = 2;
 export const PCI_X_STATUS = 4;
 
+// Subsystem ids of a bridge, PCI-to-PCI Bridge 1.2.
+export const PCI_SSVID_VENDOR_ID = 4;
+export const PCI_SSVID_DEVICE_ID = 6;
+
 // PCI Express, PCIe 6.0 7.5.3.
 export const PCI_EXP_FLAGS = 2;
 export const PCI_EXP_FLAGS_VERS = 0x000f;

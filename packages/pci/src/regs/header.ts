@@ -95,6 +95,8 @@ export const PCI_BRIDGE_CTL_FAST_BACK = 0x80;
 
 // Header type 2, a CardBus bridge.
 export const PCI_CB_CAPABILITY_LIST = 0x14;
+export const PCI_CB_SUBSYSTEM_VENDOR_ID = 0x40;
+export const PCI_CB_SUBSYSTEM_ID = 0x42;
 
 /** Bytes of configuration space that conventional PCI has. */
 export const PCI_CFG_SPACE_SIZE = 0x100;
