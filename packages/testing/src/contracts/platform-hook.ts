@@ -21,13 +21,13 @@ export function describePlatformHook(
       'lets a function be opened, closed and opened again'() {
         const { hook, pdev } = make();
         for (let turn = 0; turn < 2; turn += 1) {
-          expect(hook.open?.(pdev) ?? 0).toBe(0);
-          hook.close?.(pdev);
+          expect(hook.open?.(pdev, undefined) ?? 0).toBe(0);
+          hook.close?.(pdev, undefined);
         }
       },
       'tells well-formed capabilities, or a negated errno'() {
         const { hook, pdev } = make();
-        hook.open?.(pdev);
+        hook.open?.(pdev, undefined);
         const capabilities = hook.infoCapabilities?.(pdev) ?? [];
         if (typeof capabilities === 'number') {
           expect(capabilities).toBeLessThan(0);
@@ -43,7 +43,7 @@ export function describePlatformHook(
       },
       'tells the same capabilities every time'() {
         const { hook, pdev } = make();
-        hook.open?.(pdev);
+        hook.open?.(pdev, undefined);
         expect(hook.infoCapabilities?.(pdev)).toEqual(hook.infoCapabilities?.(pdev));
       },
     },
