@@ -16,6 +16,12 @@ export interface ConfigLiteral {
   readonly subsystemDevice?: number;
   /** MSI-X vectors, with the table in this BAR. */
   readonly msix?: { readonly vectors: number; readonly bar: number };
+  /** A physical function with this many VFs, of which some exist already. */
+  readonly sriov?: {
+    readonly totalVfs: number;
+    readonly numVfs: number;
+    readonly vfDevice: number;
+  };
   /** In the order in which they stand there. */
   readonly extended?: readonly ExtendedCapabilityLiteral[];
 }
@@ -45,8 +51,30 @@ export function buildConfig(literal: ConfigLiteral): Uint8Array {
     view.setUint32(MSIX + 4, literal.msix.bar, true);
     view.setUint32(MSIX + 8, literal.msix.bar + 0x800, true);
   }
-  layExtended(bytes, literal.extended ?? []);
+  const { extended = [], sriov } = literal;
+  layExtended(bytes, sriov === undefined ? extended : [...extended, sriovCapability(sriov)]);
   return bytes;
+}
+
+/** Single Root I/O Virtualization, VFs one routing id after the other behind the PF's (PCIe 6.0 9.3.3). */
+function sriovCapability({
+  totalVfs,
+  numVfs,
+  vfDevice,
+}: NonNullable<ConfigLiteral['sriov']>): ExtendedCapabilityLiteral {
+  const body = new Uint8Array(0x3c);
+  const view = new DataView(body.buffer);
+  // VF Enable and VF Memory Space Enable
+  view.setUint16(0x04, numVfs > 0 ? 0x0009 : 0, true);
+  view.setUint16(0x08, totalVfs, true);
+  view.setUint16(0x0a, totalVfs, true);
+  view.setUint16(0x0c, numVfs, true);
+  view.setUint16(0x10, 1, true);
+  view.setUint16(0x12, 1, true);
+  view.setUint16(0x16, vfDevice, true);
+  view.setUint32(0x18, 1, true);
+  view.setUint32(0x1c, 1, true);
+  return { id: 0x10, body };
 }
 
 function layExtended(bytes: Uint8Array, extended: readonly ExtendedCapabilityLiteral[]): void {
