@@ -5,6 +5,7 @@ import { ApMask } from './mask.js';
 import { type ApMatrix, matrixHas } from './matrix.js';
 import type { QciFlags, QciInfo } from './qci.js';
 import { AP_QUEUE_STATUS, AP_RESPONSE, type QueueStatus, queueStatus } from './queue-status.js';
+import { SclpConsole } from './sclp.js';
 import type { ApFunctions, TapqInfo } from './tapq-info.js';
 
 /** How an adapter stands: working, taken out of the configuration by an operator, or stopped by a hardware error. */
@@ -42,11 +43,11 @@ export interface HardwareSpec {
   readonly serviceTime?: number;
 }
 
-/** The instructions that a fault can be put on. */
-export type FaultyInstruction = 'TAPQ' | 'RAPQ' | 'ZAPQ' | 'AQIC';
+/** The instructions that can be watched and made to fail. */
+export type ObservableInstruction = 'TAPQ' | 'RAPQ' | 'ZAPQ' | 'AQIC';
 
 /** Answers with a response code in the hardware's place; `undefined` lets the hardware answer. */
-export type FaultInjector = (instruction: FaultyInstruction, apqn: Apqn) => number | undefined;
+export type FaultInjector = (instruction: ObservableInstruction, apqn: Apqn) => number | undefined;
 
 interface Adapter {
   readonly spec: AdapterSpec;
@@ -87,10 +88,15 @@ export class ApHardware implements ApInstructions {
   readonly #installed: boolean;
   #qci: QciInfo;
   #fault: FaultInjector | undefined;
+  #watchers: readonly ((instruction: ObservableInstruction, apqn: Apqn) => void)[] = [];
   #interrupts = 0;
 
-  /** Whether the operator's console can configure adapters on the kernel's behalf (SCLP). */
-  sclp: 'accepts' | 'rejects' | 'absent' = 'accepts';
+  /** The console, which a kernel may ask to configure an adapter. */
+  readonly sclp = new SclpConsole((apid, configured) => {
+    if (!this.#adapters.has(apid)) return false;
+    this.setState(apid, configured ? 'configured' : 'standby');
+    return true;
+  });
 
   constructor(
     spec: HardwareSpec,
@@ -131,6 +137,14 @@ export class ApHardware implements ApInstructions {
     this.#fault = injector;
   }
 
+  /** Tells of every instruction that can change a queue, or test it. The returned function ends it. */
+  watch(watcher: (instruction: ObservableInstruction, apqn: Apqn) => void): () => void {
+    this.#watchers = [...this.#watchers, watcher];
+    return () => {
+      this.#watchers = this.#watchers.filter((other) => other !== watcher);
+    };
+  }
+
   /** Gives an adapter to the partition, or replaces the one with this number; its queues are fresh. */
   addAdapter(apid: number, spec: AdapterSpec = {}): void {
     const info: TapqInfo = {
@@ -153,15 +167,26 @@ export class ApHardware implements ApInstructions {
     this.configure({ apm: this.#qci.apm.without(apid) });
   }
 
-  /** Changes the partition's masks: what support element and hypervisor do. */
+  /**
+   * Changes the partition's masks: what support element and hypervisor do. Queues that leave the partition lose what they
+   * held, so that nobody else finds it there.
+   */
   configure(masks: Partial<ApMatrix>): void {
     this.#qci = { ...this.#qci, ...masks };
+    this.#slices.forEach((slice, apqn) => {
+      if (slice !== undefined && !matrixHas(this.#qci, apqn)) this.#slices[apqn] = undefined;
+    });
   }
 
-  /** Brings an adapter into a state; nothing is said to anybody, instructions just answer otherwise. */
+  /**
+   * Brings an adapter into a state; nothing is said to anybody, instructions just answer otherwise. One that stops working
+   * loses what its queues held.
+   */
   setState(apid: number, state: AdapterState): void {
     const adapter = this.#adapters.get(apid);
-    if (adapter !== undefined) adapter.state = state;
+    if (adapter === undefined) return;
+    adapter.state = state;
+    if (state !== 'configured') this.#slices.fill(undefined, apid << 8, (apid + 1) << 8);
   }
 
   /** The state of an adapter; `undefined` without one. */
@@ -180,7 +205,7 @@ export class ApHardware implements ApInstructions {
   }
 
   tapq(apqn: Apqn): QueueStatus {
-    const forced = this.#fault?.('TAPQ', apqn);
+    const forced = this.#forced('TAPQ', apqn);
     return queueStatus(forced ?? this.#availability(apqn), this.#flags(apqn));
   }
 
@@ -197,7 +222,7 @@ export class ApHardware implements ApInstructions {
   }
 
   aqic(apqn: Apqn, request: AqicRequest): QueueStatus {
-    const forced = this.#fault?.('AQIC', apqn);
+    const forced = this.#forced('AQIC', apqn);
     const code = forced ?? this.#availability(apqn);
     if (code !== AP_RESPONSE.NORMAL) return queueStatus(code, this.#flags(apqn));
     const slice = this.#slice(apqn);
@@ -249,20 +274,8 @@ export class ApHardware implements ApInstructions {
     return { status: queueStatus(AP_RESPONSE.NORMAL, this.#flags(apqn)), message: reply.message };
   }
 
-  /**
-   * What the console answers to a kernel that wants an adapter configured or deconfigured (SCLP).
-   *
-   * @returns false if it rejects the request.
-   */
-  sclpConfigure(apid: number, configured: boolean): boolean {
-    const adapter = this.#adapters.get(apid);
-    if (this.sclp !== 'accepts' || adapter === undefined) return false;
-    adapter.state = configured ? 'configured' : 'standby';
-    return true;
-  }
-
   #reset(instruction: 'RAPQ' | 'ZAPQ', apqn: Apqn): QueueStatus {
-    const forced = this.#fault?.(instruction, apqn);
+    const forced = this.#forced(instruction, apqn);
     const code = forced ?? this.#availability(apqn);
     if (code === AP_RESPONSE.NORMAL) {
       const slice = this.#slices[apqn];
@@ -276,6 +289,11 @@ export class ApHardware implements ApInstructions {
       if (this.#times.reset > 0) this.#slice(apqn).resetUntil = this.clock.now + this.#times.reset;
     }
     return queueStatus(code, this.#flags(apqn));
+  }
+
+  #forced(instruction: ObservableInstruction, apqn: Apqn): number | undefined {
+    for (const watcher of this.#watchers) watcher(instruction, apqn);
+    return this.#fault?.(instruction, apqn);
   }
 
   #exists(apqn: Apqn): boolean {

@@ -1,18 +1,11 @@
 import type { DriverCore } from '@vfiokit/driver-model';
 import { VfioError } from '@vfiokit/uapi';
+import type { Sclp } from '../arch/sclp.js';
 import { apAttributes } from './ap-attributes.js';
 import { ApBus, type ApBusParameters, type ApBusParts } from './ap-bus.js';
 import type { ApCard } from './ap-card.js';
 import { ApScanner } from './ap-scan.js';
 import { CEX4_CARD, CEX4_QUEUE } from './zcrypt.js';
-
-/** The console of the machine, as far as a kernel can ask it for something (SCLP). */
-export interface Sclp {
-  /** Whether it takes such requests at all. */
-  readonly available: boolean;
-  /** Configures an adapter or puts it into standby; false if rejected. */
-  configure(apid: number, configured: boolean): boolean;
-}
 
 /**
  * AP in a Linux kernel: the bus, its scans and the zcrypt drivers. A host has one, and a Linux guest has one of its own,

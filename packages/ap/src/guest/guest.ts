@@ -27,6 +27,8 @@ export interface ApCpuModel {
 /** What a guest is started with. */
 export interface GuestSpec extends Omit<KvmSpec, 'facilities' | 'apie'> {
   readonly cpu?: Partial<ApCpuModel>;
+  /** A VMM that does not let go of its device when the host asks. */
+  readonly ignoresRequests?: boolean;
   /** Message security assist 3; decides the format of the crypto control block. */
   readonly msa3?: boolean;
 }
@@ -52,6 +54,7 @@ export class Guest {
   #device: VfioApDevice | undefined;
   #linux: ApSubsystem | undefined;
   #state: GuestState = 'running';
+  readonly #ignoresRequests: boolean;
   #configEvents = 0;
 
   /** Starts the VMM. @throws VfioError `EINVAL` for a CPU model that has a part of AP without AP. */
@@ -62,6 +65,7 @@ export class Guest {
   ) {
     this.name = spec.name;
     this.cpu = { ...FULL_CPU, ...spec.cpu };
+    this.#ignoresRequests = spec.ignoresRequests ?? false;
     const { ap, apqci, apft, apqi } = this.cpu;
     if (!ap && spec.cpu && (spec.cpu.apqci || spec.cpu.apft || spec.cpu.apqi))
       throw new VfioError(
@@ -125,7 +129,12 @@ export class Guest {
       device,
       this.process,
       this.#kvmVfio,
-      { requested: () => this.unplug(), configChanged: () => this.#configChanged() },
+      {
+        requested: () => {
+          if (!this.#ignoresRequests) this.unplug();
+        },
+        configChanged: () => this.#configChanged(),
+      },
       door,
     );
   }

@@ -29,32 +29,32 @@ import {
   vfioIrqInfo,
   vfioIrqSet,
 } from '@vfiokit/uapi';
-import type { ApMatrixMdev } from './ap-matrix-mdev.js';
+import type { GuestAttachment } from './guest-attachment.js';
 
-/** Answers the ioctls of an open mediated matrix device (vfio_ap_ops.c: vfio_ap_mdev_ioctl). */
-export function mdevIoctl(
-  mdev: ApMatrixMdev,
+/** Answers the ioctls of an open device that passes queues (vfio_ap_ops.c: vfio_ap_mdev_ioctl). */
+export function attachmentIoctl(
+  attachment: GuestAttachment,
   command: number,
   argument: IoctlArgument,
   caller: Process,
 ): number {
   switch (command) {
     case VFIO_DEVICE_GET_INFO:
-      return getInfo(mdev, argument);
+      return getInfo(attachment, argument);
     case VFIO_DEVICE_GET_REGION_INFO:
       return -EINVAL;
     case VFIO_DEVICE_GET_IRQ_INFO:
-      return getIrqInfo(mdev, argument);
+      return getIrqInfo(attachment, argument);
     case VFIO_DEVICE_SET_IRQS:
-      return setIrqs(mdev, argument, caller);
+      return setIrqs(attachment, argument, caller);
     case VFIO_DEVICE_RESET:
-      return mdev.reset() ? 0 : -EIO;
+      return attachment.reset() ? 0 : -EIO;
     default:
       return -EOPNOTSUPP;
   }
 }
 
-function getInfo(mdev: ApMatrixMdev, argument: IoctlArgument): number {
+function getInfo(attachment: GuestAttachment, argument: IoctlArgument): number {
   const size = vfioDeviceInfo.ends.numIrqs;
   const request = copyArgszIn(argument, vfioDeviceInfo, size);
   if (typeof request === 'number') return request;
@@ -64,16 +64,16 @@ function getInfo(mdev: ApMatrixMdev, argument: IoctlArgument): number {
     {
       flags: VFIO_DEVICE_FLAGS_AP | VFIO_DEVICE_FLAGS_RESET,
       numRegions: 0,
-      numIrqs: mdev.matrixDev.generation.irqs,
+      numIrqs: attachment.irqs,
     },
     size,
   );
 }
 
-function getIrqInfo(mdev: ApMatrixMdev, argument: IoctlArgument): number {
+function getIrqInfo(attachment: GuestAttachment, argument: IoctlArgument): number {
   const request = copyArgszIn(argument, vfioIrqInfo);
   if (typeof request === 'number') return request;
-  if (request.index >= mdev.matrixDev.generation.irqs) return -EINVAL;
+  if (request.index >= attachment.irqs) return -EINVAL;
   return copyStructOut(argument, vfioIrqInfo, { flags: VFIO_IRQ_INFO_EVENTFD, count: 1 });
 }
 
@@ -86,11 +86,11 @@ const DATA_SIZE: Readonly<Record<number, number>> = {
 
 const KNOWN_FLAGS = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
 
-function setIrqs(mdev: ApMatrixMdev, argument: IoctlArgument, caller: Process): number {
+function setIrqs(attachment: GuestAttachment, argument: IoctlArgument, caller: Process): number {
   const request = copyArgszIn(argument, vfioIrqSet);
   if (typeof request === 'number') return request;
   const { argsz, flags, index, start, count } = request;
-  if (index >= Math.min(mdev.matrixDev.generation.irqs, VFIO_AP_NUM_IRQS)) return -EINVAL;
+  if (index >= Math.min(attachment.irqs, VFIO_AP_NUM_IRQS)) return -EINVAL;
   if ((flags & ~KNOWN_FLAGS) !== 0 || start >= 1 || start + count > 1) return -EINVAL;
   const type = flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
   const size = DATA_SIZE[type];
@@ -102,18 +102,23 @@ function setIrqs(mdev: ApMatrixMdev, argument: IoctlArgument, caller: Process): 
   const data = copyIn(argument, vfioIrqSet.size + 4);
   return data === undefined
     ? -EFAULT
-    : setTrigger(mdev, index, data.getInt32(vfioIrqSet.size, true), caller);
+    : setTrigger(attachment, index, data.getInt32(vfioIrqSet.size, true), caller);
 }
 
-function setTrigger(mdev: ApMatrixMdev, index: number, fd: number, caller: Process): number {
+function setTrigger(
+  attachment: GuestAttachment,
+  index: number,
+  fd: number,
+  caller: Process,
+): number {
   if (fd < -1) return -EINVAL;
   if (fd === -1) {
-    mdev.triggers[index] = undefined;
+    attachment.triggers[index] = undefined;
     return 0;
   }
   const file = caller.fds.get(fd);
   if (file === undefined) return -EBADF;
   if (!(file instanceof EventFd)) return -EINVAL;
-  mdev.triggers[index] = file;
+  attachment.triggers[index] = file;
   return 0;
 }

@@ -9,7 +9,7 @@ import {
 import type { KernelClock } from '../kernel-clock.js';
 import type { Kvm } from '../kvm/kvm.js';
 import type { AqicIntercept } from '../kvm/pqap.js';
-import type { QueueRegistration, VfioApQueue } from './vfio-ap-queue.js';
+import type { PassedQueue, QueueRegistration } from './passed-queue.js';
 
 const { NORMAL, RESET_IN_PROGRESS, BUSY, INVALID_ADDRESS, OTHERWISE_CHANGED } = AP_RESPONSE;
 
@@ -34,7 +34,7 @@ export class QueueInterrupts {
    *
    * @returns the status for the guest; after a failure nothing new is pinned or registered.
    */
-  enable(queue: VfioApQueue, kvm: Kvm, { isc, nib }: AqicIntercept): QueueStatus {
+  enable(queue: PassedQueue, kvm: Kvm, { isc, nib }: AqicIntercept): QueueStatus {
     const { memory } = kvm;
     if (nib === 0 || !memory.contains(nib) || !memory.pin(nib)) return INVALID_NIB;
     if (kvm.isProtected && !memory.isShared(nib)) {
@@ -82,7 +82,7 @@ export class QueueInterrupts {
    *
    * @returns the last status.
    */
-  disable(queue: VfioApQueue): QueueStatus {
+  disable(queue: PassedQueue): QueueStatus {
     let status: QueueStatus = 0;
     for (let attempt = 0; attempt < DISABLE_ATTEMPTS; attempt++) {
       status = this.ap.aqic(queue.apqn, { enable: false, isc: 0, nib: 0 });
@@ -99,7 +99,7 @@ export class QueueInterrupts {
   }
 
   /** The adapter may still write the indicator until the enabled bit is gone: the page must stay pinned so long. */
-  #waitUntilDisabled(queue: VfioApQueue): void {
+  #waitUntilDisabled(queue: PassedQueue): void {
     for (let poll = 0; poll < DISABLED_POLLS; poll++) {
       if ((this.ap.tapq(queue.apqn) & AP_QUEUE_STATUS.IRQ_ENABLED) === 0) return;
       this.clock.sleep(DISABLE_INTERVAL);

@@ -3,7 +3,7 @@ import { formatApqn } from '../arch/apqn.js';
 import type { ApInstructions } from '../arch/instructions.js';
 import { AP_RESPONSE, formatResponseCode, responseCode } from '../arch/queue-status.js';
 import type { KernelClock } from '../kernel-clock.js';
-import type { VfioApQueue } from './vfio-ap-queue.js';
+import type { PassedQueue } from './passed-queue.js';
 
 const {
   NORMAL,
@@ -88,7 +88,7 @@ export class QueueReset {
    *
    * @returns whether ZAPQ answered 00 for every one of them.
    */
-  resetQueues(queues: readonly VfioApQueue[]): boolean {
+  resetQueues(queues: readonly PassedQueue[]): boolean {
     for (const queue of queues) this.#start(queue);
     const finished = this.clock.waitFor(
       () => queues.every((queue) => !queue.resetting),
@@ -104,7 +104,7 @@ export class QueueReset {
     return queues.every((queue) => responseCode(queue.resetStatus) === NORMAL);
   }
 
-  #start(queue: VfioApQueue): void {
+  #start(queue: PassedQueue): void {
     queue.resetStatus = this.ap.zapq(queue.apqn);
     const code = responseCode(queue.resetStatus);
     const next = afterZapq(code);
@@ -118,12 +118,12 @@ export class QueueReset {
     }
   }
 
-  #checkLater(queue: VfioApQueue): void {
+  #checkLater(queue: PassedQueue): void {
     queue.resetting = true;
     this.clock.after(RESET_INTERVAL, () => this.#check(queue));
   }
 
-  #check(queue: VfioApQueue): void {
+  #check(queue: PassedQueue): void {
     const code = responseCode(this.ap.tapq(queue.apqn));
     const next = afterTapq(code, responseCode(queue.resetStatus));
     queue.resetting = false;
@@ -143,7 +143,7 @@ export class QueueReset {
     }
   }
 
-  #giveUp(queue: VfioApQueue, code: number): void {
+  #giveUp(queue: PassedQueue, code: number): void {
     this.log.write(
       'error',
       formatApqn(queue.apqn),

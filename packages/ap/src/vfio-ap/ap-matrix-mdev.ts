@@ -1,4 +1,4 @@
-import { type EventFd, VfioError } from '@vfiokit/uapi';
+import { VfioError } from '@vfiokit/uapi';
 import {
   type ApMatrix,
   EMPTY_MATRIX,
@@ -7,14 +7,10 @@ import {
   queuesOf,
 } from '../arch/matrix.js';
 import { highestIds } from '../arch/qci.js';
-import { AP_RESPONSE, queueStatus } from '../arch/queue-status.js';
 import type { Kvm } from '../kvm/kvm.js';
-import type { PqapHook } from '../kvm/pqap.js';
+import { GuestAttachment } from '../passthrough/guest-attachment.js';
 import type { MatrixDev } from './matrix-dev.js';
 import type { VfioApQueue } from './vfio-ap-queue.js';
-
-/** The eventfds of the device, by the index that VFIO_DEVICE_SET_IRQS calls them. */
-export const VFIO_AP_IRQ = { REQUEST: 0, CONFIG_CHANGED: 1 } as const;
 
 /**
  * A mediated matrix device: what an administrator assigned, and what a guest has of it (struct ap_matrix_mdev).
@@ -28,12 +24,9 @@ export class ApMatrixMdev {
   shadow: ApMatrix = EMPTY_MATRIX;
   /** What the host got and the guest is to get when the scan is complete. */
   pending: ApMatrix = EMPTY_MATRIX;
-  /** The machine that uses the device. */
-  kvm: Kvm | undefined;
   /** The highest ids that can be assigned, as they were when the device was created. */
   readonly highest: { readonly apid: number; readonly apqi: number };
-  /** Signalled by {@link VFIO_AP_IRQ} index. They outlive a close. */
-  readonly triggers: (EventFd | undefined)[] = [];
+  readonly attachment: GuestAttachment;
   #open = false;
 
   constructor(
@@ -41,6 +34,24 @@ export class ApMatrixMdev {
     readonly matrixDev: MatrixDev,
   ) {
     this.highest = highestIds(matrixDev.info);
+    this.attachment = new GuestAttachment({
+      name: uuid,
+      reset: matrixDev.reset,
+      interrupts: matrixDev.interrupts,
+      log: matrixDev.log,
+      irqs: matrixDev.generation.irqs,
+      answersAqic: matrixDev.generation.interrupts,
+      queues: () => this.linkedQueues(),
+      queue: (apqn) => {
+        const queue = matrixDev.findQueue(apqn);
+        return queue?.mdev === this ? queue : undefined;
+      },
+    });
+  }
+
+  /** The machine that uses the device. */
+  get kvm(): Kvm | undefined {
+    return this.attachment.kvm;
   }
 
   /** The queues that are linked to the device, of all those of a product. */
@@ -55,9 +66,7 @@ export class ApMatrixMdev {
 
   /** Gives the guest its matrix, and tells it (vfio_ap_mdev_update_guest_apcb). Nothing without a guest. */
   push(): void {
-    if (this.kvm === undefined) return;
-    this.kvm.setMasks(this.shadow);
-    this.triggers[VFIO_AP_IRQ.CONFIG_CHANGED]?.signal();
+    this.attachment.push(this.shadow);
   }
 
   /**
@@ -95,63 +104,20 @@ export class ApMatrixMdev {
       return;
     }
     if (kvm !== undefined) this.#attach(kvm);
-    else if (generation.detachesWhenForgotten) this.#detach();
-    else this.kvm = undefined;
+    else if (generation.detachesWhenForgotten) this.attachment.detach();
+    else this.attachment.forget();
   }
 
   /** Last close of the device: the guest loses its queues, and they are cleaned (vfio_ap_mdev_close_device). */
   close(): void {
-    this.#detach();
+    this.attachment.detach();
     this.#open = false;
   }
 
-  /**
-   * User space is asked to let go of the device, again every ten seconds (vfio_ap_mdev_request). A guest loses its queues
-   * at the first request, but they stay in {@link shadow}: a later change gives them back.
-   */
-  request(count: number): void {
-    const { log } = this.matrixDev;
-    if (this.kvm !== undefined) {
-      this.kvm.clearMasks();
-      this.triggers[VFIO_AP_IRQ.CONFIG_CHANGED]?.signal();
-    }
-    const trigger = this.triggers[VFIO_AP_IRQ.REQUEST];
-    if (trigger !== undefined) {
-      if (count % 10 === 0)
-        log.write('info', this.uuid, `relaying device request to user (#${count})`);
-      trigger.signal();
-    } else if (count === 0) {
-      log.write(
-        'warning',
-        this.uuid,
-        'no device request registered, blocked until released by user',
-      );
-    }
+  /** What the `status` of one of its queues says (vfio_ap_ops.c: status_show). */
+  statusOf(queue: VfioApQueue): 'in use' | 'assigned' {
+    return this.kvm !== undefined && matrixHas(this.shadow, queue.apqn) ? 'in use' : 'assigned';
   }
-
-  /** VFIO_DEVICE_RESET: zeroizes all linked queues; false if ZAPQ did not answer 00 for each. */
-  reset(): boolean {
-    return this.matrixDev.reset.resetQueues(this.linkedQueues());
-  }
-
-  /** User space unmapped a range of the guest's storage: nothing may stay pinned there (vfio_ap_mdev_dma_unmap). */
-  dmaUnmap(iova: number, size: number): void {
-    for (const queue of this.linkedQueues()) {
-      const nib = queue.irq?.nib;
-      if (nib !== undefined && nib >= iova && nib < iova + size)
-        this.matrixDev.interrupts.disable(queue);
-    }
-  }
-
-  readonly #pqapHook: PqapHook = (aqic) => {
-    const { kvm, matrixDev } = this;
-    if (kvm !== undefined && !kvm.aiv) return undefined;
-    const queue = matrixDev.findQueue(aqic.apqn);
-    if (kvm === undefined || queue?.mdev !== this) return queueStatus(AP_RESPONSE.Q_NOT_AVAIL);
-    return aqic.enable
-      ? matrixDev.interrupts.enable(queue, kvm, aqic)
-      : matrixDev.interrupts.disable(queue);
-  };
 
   #isTaken(kvm: Kvm): boolean {
     switch (this.matrixDev.generation.taken) {
@@ -165,28 +131,7 @@ export class ApMatrixMdev {
   }
 
   #attach(kvm: Kvm): void {
-    const { generation } = this.matrixDev;
-    kvm.getReference();
-    kvm.matrices += 1;
-    if (generation.interrupts) kvm.pqapHook = this.#pqapHook;
-    this.kvm = kvm;
-    if (!generation.hotPlug) this.shadow = this.matrix;
-    this.kvm.setMasks(this.shadow);
-  }
-
-  #detach(): void {
-    const { kvm } = this;
-    if (kvm === undefined) return;
-    if (kvm.pqapHook === this.#pqapHook) kvm.pqapHook = undefined;
-    kvm.clearMasks();
-    this.matrixDev.reset.resetQueues(this.linkedQueues());
-    this.kvm = undefined;
-    kvm.matrices -= 1;
-    kvm.putReference();
-  }
-
-  /** What the `status` of a queue says (vfio_ap_ops.c: status_show). */
-  statusOf(queue: VfioApQueue): 'in use' | 'assigned' {
-    return this.kvm !== undefined && matrixHas(this.shadow, queue.apqn) ? 'in use' : 'assigned';
+    if (!this.matrixDev.generation.hotPlug) this.shadow = this.matrix;
+    this.attachment.attach(kvm, this.shadow);
   }
 }

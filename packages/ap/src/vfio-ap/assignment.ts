@@ -1,20 +1,10 @@
 import { kstrtoul } from '@vfiokit/mdev';
 import { VfioError } from '@vfiokit/uapi';
-import { formatApid, formatApqi } from '../arch/apqn.js';
 import { ApMask } from '../arch/mask.js';
 import { parseApConfig } from '../arch/mask-grammar.js';
 import { type ApMatrix, type MatrixMask, type QueueMatrix, queuesOf } from '../arch/matrix.js';
+import { ASSIGNABLE, type Assignable } from '../passthrough/assignable.js';
 import type { ApMatrixMdev } from './ap-matrix-mdev.js';
-
-/** What can be assigned to a device. */
-export type Assignable = 'adapter' | 'domain' | 'control_domain';
-
-/** Which set of the matrix each belongs to. */
-export const ASSIGNABLE: Readonly<Record<Assignable, MatrixMask>> = {
-  adapter: 'apm',
-  domain: 'aqm',
-  control_domain: 'adm',
-};
 
 /**
  * Assigns an adapter, a usage domain or a control domain (vfio_ap_ops.c: assign_adapter_store and its siblings).
@@ -147,31 +137,4 @@ function checkHighest(mdev: ApMatrixMdev, attribute: string, id: number, highest
       'ENODEV',
       `${mdev.uuid}: ${attribute}: ${id} is above ${highest}, the highest there is`,
     );
-}
-
-/** How much of a page an attribute fills at the most: sysfs leaves room for the final zero byte. */
-const PAGE = 4096;
-
-/** The text of `matrix` and `guest_matrix`: the queues of a product, or what there is of one (vfio_ap_mdev_matrix_show). */
-export function formatQueues({ apm, aqm }: QueueMatrix): string {
-  let lines: Iterable<string>;
-  if (aqm.isEmpty) lines = apm.ids.map((apid) => `${formatApid(apid)}.\n`);
-  else if (apm.isEmpty) lines = aqm.ids.map((apqi) => `.${formatApqi(apqi)}\n`);
-  else lines = productLines({ apm, aqm });
-  let text = '';
-  for (const line of lines) {
-    if (text.length + line.length >= PAGE) break;
-    text += line;
-  }
-  return text;
-}
-
-function* productLines({ apm, aqm }: QueueMatrix): Generator<string> {
-  for (const apid of apm.ids)
-    for (const apqi of aqm.ids) yield `${formatApid(apid)}.${formatApqi(apqi)}\n`;
-}
-
-/** The text of `control_domains`. */
-export function formatControlDomains(adm: ApMask): string {
-  return adm.ids.map((id) => `${formatApqi(id)}\n`).join('');
 }

@@ -17,8 +17,13 @@ export interface VfioApGeneration {
   readonly taken: 'counter' | 'list' | 'hook';
   /** Whether forgetting the machine while the device is open takes the queues away from it. */
   readonly detachesWhenForgotten: boolean;
-  /** Whether the guest's matrix is filtered, and follows changes while the guest runs. */
+  /**
+   * Whether the guest's matrix is filtered, and follows changes of assignment, bindings and hardware while the guest runs.
+   * Without it a guest keeps what it was started with, whoever binds the queue meanwhile.
+   */
   readonly hotPlug: boolean;
+  /** Whether masks that would give an assigned queue to the host are refused. */
+  readonly veto: boolean;
   /** Whether assigning needs queues that are bound to vfio_ap, rather than just not reserved for the host. */
   readonly needsBoundQueues: boolean;
   /** Whether PQAP(AQIC) of a guest is answered. */
@@ -34,6 +39,7 @@ export interface VfioApGeneration {
 const NOTIFIED = {
   kvm: 'notified',
   hotPlug: false,
+  veto: false,
   needsBoundQueues: true,
   irqs: 0,
   noInstance: 'EPERM',
@@ -65,6 +71,7 @@ export const VFIO_AP_GENERATIONS = [
     taken: 'hook',
     detachesWhenForgotten: false,
     hotPlug: true,
+    veto: true,
     needsBoundQueues: false,
     interrupts: true,
     irqs: 2,

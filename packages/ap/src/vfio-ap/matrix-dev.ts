@@ -16,11 +16,11 @@ import {
 } from '../arch/matrix.js';
 import { EMPTY_QCI, type QciInfo } from '../arch/qci.js';
 import { AP_RESPONSE, responseCode } from '../arch/queue-status.js';
+import type { QueueInterrupts } from '../passthrough/queue-interrupts.js';
+import type { QueueReset } from '../passthrough/queue-reset.js';
 import type { ApMatrixMdev } from './ap-matrix-mdev.js';
 import type { VfioApGeneration } from './generation.js';
 import { filterMatrix } from './matrix-filter.js';
-import type { QueueInterrupts } from './queue-interrupts.js';
-import type { QueueReset } from './queue-reset.js';
 import { VfioApQueue } from './vfio-ap-queue.js';
 
 /** Answers whether queues belong to the host's own drivers. The AP bus knows it. */
@@ -161,7 +161,7 @@ export class MatrixDev {
     const mdev = this.findMdev(apqn);
     queue.mdev = mdev;
     // What the host has just got reaches the guest at once when the scan is complete, not queue by queue.
-    if (mdev !== undefined && matrixIsEmpty(mdev.pending))
+    if (this.generation.hotPlug && mdev !== undefined && matrixIsEmpty(mdev.pending))
       this.refilter(mdev, { queues: true, control: false });
     return queue;
   }
@@ -171,7 +171,9 @@ export class MatrixDev {
     const queue = this.#queues[apqn];
     if (queue === undefined) return;
     const { mdev } = queue;
-    if (mdev !== undefined && matrixHas(mdev.shadow, apqn)) {
+    if (!this.generation.hotPlug) {
+      this.reset.resetQueues([queue]);
+    } else if (mdev !== undefined && matrixHas(mdev.shadow, apqn)) {
       const adapter = ApMask.of(apidOf(apqn));
       const queues = mdev.linkedQueues({ apm: adapter, aqm: mdev.shadow.aqm });
       mdev.shadow = { ...mdev.shadow, apm: mdev.shadow.apm.andNot(adapter) };

@@ -1,15 +1,10 @@
 import type { Attribute, KernelLog } from '@vfiokit/driver-model';
 import { attempt, type MdevDevice } from '@vfiokit/mdev';
 import { formatApConfig } from '../arch/mask-grammar.js';
+import { ASSIGNABLE, type Assignable } from '../passthrough/assignable.js';
+import { formatControlDomains, formatQueues } from '../passthrough/matrix-text.js';
 import type { ApMatrixMdev } from './ap-matrix-mdev.js';
-import {
-  type Assignable,
-  assign,
-  formatControlDomains,
-  formatQueues,
-  setApConfig,
-  unassign,
-} from './assignment.js';
+import { assign, setApConfig, unassign } from './assignment.js';
 
 /**
  * The files of a mediated matrix device, `/sys/devices/vfio_ap/matrix/<uuid>/`, beside those of every mediated device.
@@ -35,7 +30,7 @@ export function mdevAttributes(
     mode: 0o444,
     show: (device) => show(of(device)),
   });
-  const assignables: readonly Assignable[] = ['adapter', 'domain', 'control_domain'];
+  const assignables = Object.keys(ASSIGNABLE) as Assignable[];
   return [
     ...assignables.flatMap((what) => [
       writable(`assign_${what}`, (mdev, text) => assign(mdev, what, text)),

@@ -3,15 +3,15 @@ import { type MdevBus, type MdevDevice, type MdevDriver, MdevParent } from '@vfi
 import { ERRNO, VfioError } from '@vfiokit/uapi';
 import { AP_DEVICE_TYPES, type ApQueueDriver } from '../bus/ap-driver.js';
 import type { ApSubsystem } from '../bus/ap-subsystem.js';
+import { attachmentIoctl } from '../passthrough/attachment-ioctl.js';
+import { QueueInterrupts } from '../passthrough/queue-interrupts.js';
+import { QueueReset } from '../passthrough/queue-reset.js';
 import { EmulatedDevice } from '../vfio/emulated-device.js';
 import { ApMatrixMdev } from './ap-matrix-mdev.js';
 import { CURRENT_GENERATION, type VfioApGeneration } from './generation.js';
 import { MatrixBusDevice } from './matrix-bus-device.js';
 import { MatrixDev } from './matrix-dev.js';
 import { mdevAttributes } from './mdev-attributes.js';
-import { mdevIoctl } from './mdev-ioctl.js';
-import { QueueInterrupts } from './queue-interrupts.js';
-import { QueueReset } from './queue-reset.js';
 
 /** How many mediated devices the matrix device may have. */
 export const MAX_INSTANCES = 65_536;
@@ -141,6 +141,7 @@ export class VfioAp {
   /** The VFIO device of a matrix. While it is open the module stays in the kernel. */
   #vfioDevice(matrix: ApMatrixMdev): EmulatedDevice {
     const module = this.kernel.core.module(MODULE);
+    const { attachment } = matrix;
     return new EmulatedDevice(
       matrix.uuid,
       {
@@ -153,9 +154,10 @@ export class VfioAp {
           module.references -= 1;
         },
         kvmChanged: (kvm) => matrix.kvmChanged(kvm),
-        request: (count) => matrix.request(count),
-        dmaUnmap: (iova, size) => matrix.dmaUnmap(iova, size),
-        ioctl: (command, argument, caller) => mdevIoctl(matrix, command, argument, caller),
+        request: (count) => attachment.request(count),
+        dmaUnmap: (iova, size) => attachment.dmaUnmap(iova, size),
+        ioctl: (command, argument, caller) =>
+          attachmentIoctl(attachment, command, argument, caller),
       },
       this.kernel.bus.clock,
     );
@@ -164,6 +166,7 @@ export class VfioAp {
 
 /** The driver that vfio_ap registers on the AP bus: for queues that the host does not reserve. */
 function queueDriver(matrixDev: MatrixDev): ApQueueDriver {
+  const { veto, hotPlug } = matrixDev.generation;
   return {
     name: 'vfio_ap',
     module: MODULE,
@@ -180,8 +183,10 @@ function queueDriver(matrixDev: MatrixDev): ApQueueDriver {
       queue.entries.delete('status');
       matrixDev.removeQueue(queue.apqn);
     },
-    inUse: (queues) => (matrixDev.inUse(queues) ? -ERRNO.EADDRINUSE : 0),
-    onConfigChanged: (next, previous) => matrixDev.onConfigChanged(next, previous),
-    onScanComplete: () => matrixDev.onScanComplete(),
+    ...(veto && { inUse: (queues) => (matrixDev.inUse(queues) ? -ERRNO.EADDRINUSE : 0) }),
+    ...(hotPlug && {
+      onConfigChanged: (next, previous) => matrixDev.onConfigChanged(next, previous),
+      onScanComplete: () => matrixDev.onScanComplete(),
+    }),
   };
 }

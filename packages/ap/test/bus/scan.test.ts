@@ -278,9 +278,9 @@ describe('the files of a card', () => {
       { action: 'change', device: 'card05', env: expect.objectContaining({ CONFIG: '0' }) },
     ]);
     expect(errnoOf(() => m.shell.echo('2', config))).toBe('EINVAL');
-    m.hardware.sclp = 'rejects';
+    m.hardware.sclp.mode = 'rejects';
     expect(errnoOf(() => m.shell.echo('1', config))).toBe('EIO');
-    m.hardware.sclp = 'absent';
+    m.hardware.sclp.mode = 'absent';
     expect(errnoOf(() => m.shell.echo('1', config))).toBe('EOPNOTSUPP');
     expect(errnoOf(() => m.shell.echo('0', config))).toBe('ok');
   });

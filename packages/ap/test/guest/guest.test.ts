@@ -1,3 +1,4 @@
+import { VFIO_AP_GENERATIONS } from '@vfiokit/ap';
 import { describe, expect, it } from 'vitest';
 import { errnoOf, free, HARDWARE, M1, M2, MATRIX, record, usable } from '../support/fixture.js';
 
@@ -22,23 +23,8 @@ describe('a guest', () => {
   });
 
   it('[ap:184] gets the device from a kernel without eventfds as well, with warnings', () => {
-    const m = free({
-      vfioAp: {
-        generation: {
-          name: 'group-notifier',
-          era: '',
-          kvm: 'notified',
-          taken: 'list',
-          detachesWhenForgotten: true,
-          hotPlug: false,
-          needsBoundQueues: true,
-          interrupts: true,
-          irqs: 0,
-          noInstance: 'EPERM',
-          removeInUse: 'EBUSY',
-        },
-      },
-    });
+    const [, generation] = VFIO_AP_GENERATIONS;
+    const m = free({ vfioAp: { generation } });
     const guest = m.guestWith(m.assigned([5], [4]));
     expect(guest.device!.warnings).toHaveLength(2);
     expect(usable(guest)).toEqual(['05.0004']);

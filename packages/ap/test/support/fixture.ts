@@ -212,9 +212,8 @@ export function record(
   instruction: 'TAPQ' | 'RAPQ' | 'ZAPQ' | 'AQIC',
 ): string[] {
   const seen: string[] = [];
-  fixture.hardware.fault = (name, apqn) => {
+  fixture.hardware.watch((name, apqn) => {
     if (name === instruction) seen.push(formatApqn(apqn));
-    return undefined;
-  };
+  });
   return seen;
 }

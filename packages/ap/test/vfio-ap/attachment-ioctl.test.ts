@@ -75,9 +75,9 @@ describe('VFIO_DEVICE_SET_IRQS', () => {
       holder.ioctl(SET_IRQS, setIrqs(DATA_EVENTFD | TRIGGER, 1, 0, 1, fd));
     const fd = holder.process.fds.install(new EventFd());
     expect(set(fd)).toBe(0);
-    expect(mdev.matrix.triggers[1]).toBeInstanceOf(EventFd);
+    expect(mdev.matrix.attachment.triggers[1]).toBeInstanceOf(EventFd);
     expect(set(-1)).toBe(0);
-    expect(mdev.matrix.triggers[1]).toBeUndefined();
+    expect(mdev.matrix.attachment.triggers[1]).toBeUndefined();
     expect(set(-2)).toBe(EINVAL);
     expect(set(99)).toBe(EBADF);
     const file: VfioFile = { kind: 'other', close: () => {} };
@@ -148,7 +148,7 @@ describe('the event of a changed configuration', () => {
   it('[ap:175] comes with every change while the device is open, and not with the close', () => {
     const { mdev, holder } = opened();
     const changed = new EventFd();
-    mdev.matrix.triggers[1] = changed;
+    mdev.matrix.attachment.triggers[1] = changed;
     mdev.write('assign_domain', '0x47');
     mdev.write('unassign_domain', '0x47');
     expect(changed.take()).toBe(2);

@@ -40,7 +40,7 @@ describe('the filter', () => {
     const m = free();
     const mdev = m.assigned([5], [4]);
     m.hardware.fault = (instruction) => (instruction === 'ZAPQ' ? code : undefined);
-    mdev.matrix.reset();
+    mdev.matrix.attachment.reset();
     mdev.write('assign_adapter', '6');
     expect(mdev.passed).toEqual(['05.0004', '06.0004']);
   });
@@ -50,7 +50,7 @@ describe('the filter', () => {
     const mdev = m.assigned([5], [4]);
     m.hardware.fault = (instruction, apqn) =>
       instruction === 'ZAPQ' && apqn === 0x0504 ? code : undefined;
-    mdev.matrix.reset();
+    mdev.matrix.attachment.reset();
     expect(mdev.passed).toEqual(['05.0004']);
     mdev.write('assign_adapter', '6');
     expect(mdev.passed).toEqual(['06.0004']);

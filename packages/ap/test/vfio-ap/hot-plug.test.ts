@@ -17,7 +17,7 @@ const VFIO_AP = '/sys/bus/ap/drivers/vfio_ap';
 function watched(m: Fixture, mdev: Mdev) {
   const holder = new Holder(m, mdev);
   const events = new EventFd();
-  mdev.matrix.triggers[1] = events;
+  mdev.matrix.attachment.triggers[1] = events;
   const updates = holder.kvm.updates;
   return {
     kvm: holder.kvm,

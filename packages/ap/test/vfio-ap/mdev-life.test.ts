@@ -120,7 +120,7 @@ describe('remove', () => {
     const mdev = m.assigned([5], [4]);
     const holder = new Holder(m, mdev);
     const asked: number[] = [];
-    mdev.matrix.request = (count) => void asked.push(count);
+    mdev.matrix.attachment.request = (count) => void asked.push(count);
     const removal = mdev.remove();
     expect(removal).toBeInstanceOf(Promise);
     m.clock.advance(25_000);

@@ -1,0 +1,48 @@
+import type { HardwareSpec } from '../arch/hardware.js';
+import type { ApBusParameters } from '../bus/ap-bus.js';
+import { ApSubsystem } from '../bus/ap-subsystem.js';
+import { MatrixBus, type Reclaim } from '../matrix-bus/matrix-bus.js';
+import { MatrixBusDevices } from '../matrix-bus/matrix-bus-devices.js';
+import { QueueInterrupts } from '../passthrough/queue-interrupts.js';
+import { QueueReset } from '../passthrough/queue-reset.js';
+import { Partition } from './partition.js';
+
+/** A logical partition and a Linux with a matrix bus. */
+export interface MatrixBusMachineSpec {
+  readonly hardware: HardwareSpec;
+  readonly parameters?: ApBusParameters;
+  readonly reclaim?: Reclaim;
+}
+
+/** A partition whose Linux has a matrix bus below its AP bus. */
+export class MatrixBusMachine extends Partition {
+  readonly matrixBus: MatrixBus;
+  readonly devices: MatrixBusDevices;
+  readonly kernel: ApSubsystem;
+
+  constructor({ hardware: spec, parameters, reclaim = 'strict' }: MatrixBusMachineSpec) {
+    super(spec);
+    const { core, clock, hardware, mdevBus } = this;
+    this.matrixBus = new MatrixBus({
+      ap: hardware,
+      reset: new QueueReset(hardware, clock, core.log),
+      interrupts: new QueueInterrupts(hardware, clock),
+      log: core.log,
+      reclaim,
+    });
+    this.devices = new MatrixBusDevices(core, this.matrixBus, mdevBus, clock);
+    this.kernel = new ApSubsystem(
+      { core, ap: this.matrixBus.hostInstructions, clock },
+      parameters,
+      hardware.sclp,
+    );
+    this.matrixBus.onHostChanged(() => this.kernel.scanner.force());
+    this.kernel.start();
+  }
+
+  /** The configuration may have changed: the matrix bus looks first, the AP bus above it then. */
+  rescan(): void {
+    this.matrixBus.scan();
+    this.kernel.scanner.force();
+  }
+}
