@@ -59,4 +59,12 @@ describe('interrupt pin', () => {
     expect(levels).toEqual([true, false]);
     expect(silicon.intx.pending).toBe(false);
   });
+
+  test('that INTX_DISABLE keeps from the wire does not reach it in a reset either', () => {
+    const { silicon, levels } = wired();
+    silicon.config.write(0x04, 2, 0x0400);
+    silicon.intx.assert();
+    silicon.reset('flr');
+    expect(levels).toEqual([]);
+  });
 });

@@ -1,10 +1,6 @@
 import { EIO } from '@vfiokit/uapi';
 import {
-  PCI_AF_CTRL,
-  PCI_AF_CTRL_FLR,
   PCI_BASE_ADDRESS_0,
-  PCI_BRIDGE_CONTROL,
-  PCI_BRIDGE_CTL_BUS_RESET,
   PCI_CAP_ID_AF,
   PCI_CAP_ID_EXP,
   PCI_CAP_ID_MSI,
@@ -17,10 +13,6 @@ import {
   PCI_COMMAND_MEMORY,
   PCI_D0,
   PCI_D3cold,
-  PCI_EXP_DEVCAP,
-  PCI_EXP_DEVCAP_FLR,
-  PCI_EXP_DEVCTL,
-  PCI_EXP_DEVCTL_BCR_FLR,
   PCI_EXT_CAP_ID_ERR,
   PCI_EXT_CAP_ID_SRIOV,
   PCI_HEADER_TYPE,
@@ -31,7 +23,7 @@ import {
 import { type ErrorReport, type ErrorSeverity, reportError } from './advanced-error-reporting.js';
 import { Bar, DecodedBlock, type Decoding } from './bar.js';
 import { romRegister } from './base-address.js';
-import { ConfigSpace, type RegisterWrite } from './config-space.js';
+import type { ConfigSpace } from './config-space.js';
 import type { FunctionDescription, ResetKind } from './function-description.js';
 import { realize } from './function-registers.js';
 import { IntxPin } from './intx.js';
@@ -39,6 +31,7 @@ import { type MessageEffects, Msi } from './msi.js';
 import { Msix, MsixOverlay } from './msix.js';
 import { PowerManagement } from './power-management.js';
 import { MemoryBlock, OpenBus, type RegisterBlock } from './register-block.js';
+import { attachResetRegisters } from './reset-registers.js';
 import { SriovCapability } from './sriov.js';
 import { deriveVirtualFunction } from './virtual-function.js';
 import { VitalProductData } from './vital-product-data.js';
@@ -149,7 +142,18 @@ export class PciFunction {
           },
         }),
     );
-    this.#attachResets();
+    attachResetRegisters(
+      config,
+      {
+        express: at(PCI_CAP_ID_EXP),
+        advancedFeatures: at(PCI_CAP_ID_AF),
+        isBridge: this.isBridge,
+      },
+      {
+        functionReset: () => this.reset('flr'),
+        secondaryReset: () => this.#wires.secondaryReset(),
+      },
+    );
     config.attach(PCI_COMMAND, { written: () => this.updateDecoding() });
 
     this.bars = registers.bars.map((bar, index) =>
@@ -265,32 +269,6 @@ export class PciFunction {
     powerChanged: () => this.updateDecoding(),
     softReset: () => this.reset('soft'),
   };
-
-  /** The bits that reset something when they are written. None of them is stored. */
-  #attachResets(): void {
-    const { config } = this;
-    const express = this.#positions(PCI_CAP_ID_EXP);
-    if (express !== 0 && (config.peek32(express + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR) !== 0)
-      config.attach(express + PCI_EXP_DEVCTL, {
-        written: ({ value }: RegisterWrite) => {
-          if ((value & PCI_EXP_DEVCTL_BCR_FLR) !== 0) this.reset('flr');
-        },
-      });
-    const advanced = this.#positions(PCI_CAP_ID_AF);
-    if (advanced !== 0)
-      config.attach(advanced + PCI_AF_CTRL, {
-        written: ({ value }: RegisterWrite) => {
-          if ((value & PCI_AF_CTRL_FLR) !== 0) this.reset('flr');
-        },
-      });
-    if (this.isBridge)
-      config.attach(PCI_BRIDGE_CONTROL, {
-        written: ({ before, after }: RegisterWrite) => {
-          const bit = PCI_BRIDGE_CTL_BUS_RESET << 16;
-          if ((before & bit) === 0 && (after & bit) !== 0) this.#wires.secondaryReset();
-        },
-      });
-  }
 
   #overlay(bar: number, below: RegisterBlock): RegisterBlock {
     const { msix } = this;
