@@ -7,8 +7,10 @@ import { IommuGroups } from './group/iommu-groups.js';
 import { VfioGroups } from './group/vfio-groups.js';
 import { FaultInjection } from './memory/fault-injection.js';
 import { SpaprTceBackend } from './spapr/spapr-tce-backend.js';
-import { IOMMU_BACKENDS, IOMMU_PARAMETERS } from './tokens.js';
+import { IOMMU_BACKENDS, IOMMU_PARAMETERS, USAGE_MODELS } from './tokens.js';
 import { Type1Backend } from './type1/type1-backend.js';
+import { ALL_USAGE_MODELS } from './usage/models.js';
+import type { UsageModel } from './usage/usage-model.js';
 
 /** The kinds of IOMMU that this package brings, by what the kernel calls their modules. */
 const BACKENDS = {
@@ -37,4 +39,6 @@ export function registerIommu(container: DependencyContainer, options: IommuOpti
   container.registerSingleton(DevVfio);
   for (const name of options.backends ?? ['type1', 'noiommu'])
     container.registerSingleton<IommuBackend>(IOMMU_BACKENDS, BACKENDS[name]);
+  for (const model of ALL_USAGE_MODELS)
+    container.register<UsageModel>(USAGE_MODELS, { useValue: model });
 }

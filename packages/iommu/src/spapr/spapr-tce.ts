@@ -36,7 +36,7 @@ import type { ContainerIommu, IommuBackend } from '../container/backend.js';
 import type { IommuParameters } from '../container/parameters.js';
 import type { IommuGroup } from '../group/iommu-group.js';
 import type { VfioGroup } from '../group/vfio-group.js';
-import type { DmaDomain } from '../hardware/dma.js';
+import type { DmaAccess, DmaDomain } from '../hardware/dma.js';
 import type { TcePlatform } from '../hardware/tce-platform.js';
 import { lockBytes, type Payer, unlockBytes } from '../memory/locked-memory.js';
 import { type EehPe, eehPeOp } from './eeh.js';
@@ -66,10 +66,10 @@ export class SpaprTce implements ContainerIommu {
     readonly backend: IommuBackend,
     private readonly parameters: IommuParameters,
     readonly v2: boolean,
-    private readonly registered: RegisteredMemory,
+    private readonly memory: RegisteredMemory,
     private readonly endpoint: (group: IommuGroup) => EehPe | undefined,
   ) {
-    this.#mapper = new TceMapper(this.tables, registered, v2, parameters);
+    this.#mapper = new TceMapper(this.tables, memory, v2, parameters);
   }
 
   get groups(): readonly VfioGroup[] {
@@ -137,6 +137,18 @@ export class SpaprTce implements ContainerIommu {
     }
   }
 
+  /** Whether a page of the owner's memory is registered: what the kernel wants before it sets entries itself. */
+  registered(address: number, size: number): boolean {
+    return (
+      this.#owner !== undefined && this.memory.holding(this.#owner, address, size) !== undefined
+    );
+  }
+
+  /** Sets one entry on the guest's behalf; without access it is cleared. 0 or a negated errno. */
+  putTce(table: TceTable, at: number, address: number, access: DmaAccess): number {
+    return this.#mapper.put(table, at, address, access, this.#owner);
+  }
+
   snapshot(): DmaSnapshot {
     return tceSnapshot(this.v2, this.#platform, this.tables);
   }
@@ -144,7 +156,7 @@ export class SpaprTce implements ContainerIommu {
   /** Everything is given back: windows, registrations, what ENABLE counted. */
   release(): void {
     for (const [slot, table] of this.tables.entries()) if (table) this.#free(slot, table);
-    for (const region of this.#regions.splice(0)) this.registered.put(region);
+    for (const region of this.#regions.splice(0)) this.memory.put(region);
     this.#disable();
     this.#owner = undefined;
   }
@@ -197,10 +209,10 @@ export class SpaprTce implements ContainerIommu {
     const request = this.#regionRequest(argument);
     if (typeof request === 'number') return request;
     const { address, size } = request;
-    const known = this.registered.get(caller, address, size);
+    const known = this.memory.get(caller, address, size);
     if (known && this.#regions.includes(known)) return -EBUSY;
     if (known) known.users += 1;
-    const region = known ?? this.registered.create(caller, address, size);
+    const region = known ?? this.memory.create(caller, address, size);
     if (typeof region === 'number') return region;
     this.#owner = caller;
     this.#regions.push(region);
@@ -212,10 +224,10 @@ export class SpaprTce implements ContainerIommu {
     if (this.#owner === undefined) return -EPERM;
     const request = this.#regionRequest(argument);
     if (typeof request === 'number') return request;
-    const region = this.registered.get(this.#owner, request.address, request.size);
+    const region = this.memory.get(this.#owner, request.address, request.size);
     const index = region ? this.#regions.indexOf(region) : -1;
     if (region === undefined || index === -1) return -ENOENT;
-    const result = this.registered.put(region);
+    const result = this.memory.put(region);
     if (result !== 0 && !this.parameters.quirks.unregisterWhileMapped) return result;
     this.#regions.splice(index, 1);
     return 0;

@@ -88,6 +88,20 @@ export class TceMapper {
     return 0;
   }
 
+  /** Sets one entry, or clears it without access: 0 or a negated errno. */
+  put(
+    table: TceTable,
+    at: number,
+    address: number,
+    access: DmaAccess,
+    owner: Process | undefined,
+  ): number {
+    this.#process ??= owner;
+    if (access !== 0) return this.#setEntry(table, at, address, access);
+    this.#clearEntry(table, at);
+    return 0;
+  }
+
   /** Clears a whole table. */
   clearAll(table: TceTable): void {
     for (const at of [...table.entries()]) this.#clearEntry(table, at);
