@@ -33,7 +33,8 @@ export class IoEventFds {
 
   constructor(
     private readonly bars: readonly BarRegion[],
-    private readonly errorOf: (bar: number) => number,
+    /** Why a BAR can't be accessed: 0 or a negated errno each. */
+    private readonly errors: readonly number[],
     private readonly msixTable: MsixTable | undefined,
     private readonly positions: Positions,
   ) {}
@@ -56,7 +57,7 @@ export class IoEventFds {
     const region = this.bars[bar];
     if (region === undefined || offset + size > region.resource.length) return -EINVAL;
     if (this.#touchesTable(bar, offset, size) || size === 8) return -EINVAL;
-    const error = this.errorOf(bar);
+    const error = this.errors[bar]!;
     if (error < 0) return error;
     const index = this.#all.findIndex(
       (other) =>

@@ -25,21 +25,15 @@ import { Interrupts } from './interrupts/interrupts.js';
 import { IoEventFds } from './ioeventfds.js';
 import { LowPower } from './low-power.js';
 import { AddedRegion } from './regions/added-region.js';
-import { BarRegion, type MsixTable } from './regions/bar-region.js';
-import { ConfigRegion } from './regions/config-region.js';
+import { FixedRegions } from './regions/fixed-regions.js';
 import { Mappings } from './regions/mappings.js';
 import { MemoryGate } from './regions/memory-gate.js';
 import { Positions } from './regions/positions.js';
 import type { Region } from './regions/region.js';
-import { RomRegion } from './regions/rom-region.js';
-import { VgaRegion } from './regions/vga-region.js';
 import { UndoStack } from './undo-stack.js';
 
 const COMMAND = 0x04;
 const COMMAND_MEMORY = 0x0002;
-const PCI_CAP_ID_MSIX = 0x11;
-const CLASS_VGA = 0x0300;
-const BARS = [0, 1, 2, 3, 4, 5] as const;
 const IRQ_NOT_CONNECTED = 0x80000000;
 const D0 = 0;
 
@@ -67,8 +61,6 @@ export class OpenDevice implements ConfigEffects {
   readonly ioEventFds: IoEventFds;
   readonly dmaBufs = new DmaBufs();
   readonly dmaBufProvider: DmaBufProvider | undefined;
-  /** Why a BAR can't be accessed: 0 or a negated errno each. */
-  readonly barErrors: readonly number[];
   /** By index: six BARs, ROM, configuration, VGA, then what drivers added. */
   readonly regions: readonly Region[];
   readonly ioctl: IoctlHandler;
@@ -77,7 +69,7 @@ export class OpenDevice implements ConfigEffects {
   /** The virtual machine that user space has tied to it. */
   readonly kvm: object | undefined;
   readonly #enabled: EnabledFunction;
-  readonly #fixed: readonly Region[];
+  readonly #fixed: FixedRegions;
   readonly #added: AddedRegion[] = [];
   /** What extensions deferred. */
   readonly #deferred = new UndoStack();
@@ -108,12 +100,10 @@ export class OpenDevice implements ConfigEffects {
       const accessible = () => this.gate.open && !this.lowPower.engaged;
       this.mappings = new Mappings(core.kernel.pageSize, accessible);
       this.interrupts = this.#createInterrupts();
-      const table = this.#msixTable();
-      this.barErrors = BARS.map((bar) => this.#reserveBar(bar));
-      const bars = BARS.map((bar) => this.#createBar(bar, table));
-      this.ioEventFds = new IoEventFds(bars, (bar) => this.barErrors[bar]!, table, this.positions);
+      this.#fixed = this.#createFixedRegions();
+      const { bars, msixTable } = this.#fixed;
+      this.ioEventFds = new IoEventFds(bars, this.barErrors, msixTable, this.positions);
       this.dmaBufProvider = extensions.dmaBuf;
-      this.#fixed = this.#fixedRegions(bars);
       for (const hook of extensions.openHooks) hook.open(opening);
       this.#addRegions(extensions.regions, opening);
       this.regions = this.#overrideRegions(extensions.overrides, opening);
@@ -128,6 +118,11 @@ export class OpenDevice implements ConfigEffects {
       abandonFunction(core);
       throw error;
     }
+  }
+
+  /** Why a BAR can't be accessed: 0 or a negated errno each. */
+  get barErrors(): readonly number[] {
+    return this.#fixed.barErrors;
   }
 
   /** A function reset succeeded when the device was opened. */
@@ -235,7 +230,7 @@ export class OpenDevice implements ConfigEffects {
         return self.config.vconfig;
       },
       defer: (undo) => this.#deferred.push(undo),
-      fixedRegion: (index) => this.#fixed[index]!,
+      fixedRegion: (index) => this.#fixed.regions[index]!,
       mapBar: (bar) => {
         const error = this.barErrors[bar] ?? -ENODEV;
         if (error < 0) throw failure(error, `${pdev.name}: its BAR ${bar} can't be mapped`);
@@ -310,72 +305,30 @@ export class OpenDevice implements ConfigEffects {
     });
   }
 
-  #msixTable(): MsixTable | undefined {
-    const { pdev } = this;
-    const position = pdev.findCapability(PCI_CAP_ID_MSIX);
-    if (position === 0) return undefined;
-    const flags = pdev.config.read(position + 2, 2);
-    const table = pdev.config.read(position + 4, 4);
-    return { bar: table & 7, offset: (table & ~7) >>> 0, size: ((flags & 0x7ff) + 1) * 16 };
-  }
-
-  /** A BAR that somebody else holds does not fail the open; it fails its own accesses. */
-  #reserveBar(bar: number): number {
-    const { pdev } = this;
-    if (pdev.nonMappableBars || pdev.resources[bar]!.length === 0) return -ENODEV;
-    const error = pdev.reserveBar(bar);
-    if (error === 0) this.#undos.push(() => pdev.releaseBar(bar));
-    return error;
-  }
-
-  #createBar(index: number, msixTable: MsixTable | undefined): BarRegion {
-    return new BarRegion({
-      pdev: this.pdev,
-      index,
-      error: this.barErrors[index]!,
-      mappable: this.#canMap(index),
-      msixTable,
-      gate: this.gate,
-      mappings: this.mappings,
-      testPorts: this.core.quirks.ioBarHonoursEnable,
+  #createFixedRegions(): FixedRegions {
+    const { core, pdev, gate, mappings } = this;
+    return new FixedRegions({
+      pdev,
+      kernel: core.kernel,
+      space: this.config.space,
+      gate,
+      mappings,
+      disableVga: core.parameters.disable_vga,
+      testPorts: core.quirks.ioBarHonoursEnable,
+      undos: this.#undos,
     });
-  }
-
-  /** Whole pages can be mapped; a smaller BAR only if nothing else can come to lie in its page (vfio_pci_probe_mmaps). */
-  #canMap(index: number): boolean {
-    const { pdev, core } = this;
-    const resource = pdev.resources[index]!;
-    const never = !core.kernel.mmap || pdev.nonMappableBars;
-    if (never || !resource.isMemory || resource.length === 0) return false;
-    if (resource.length >= core.kernel.pageSize) return true;
-    if (resource.start % BigInt(core.kernel.pageSize) !== 0n) return false;
-    if (!pdev.reservePageRemainder(index)) return false;
-    this.#undos.push(() => pdev.releasePageRemainder(index));
-    return true;
-  }
-
-  #fixedRegions(bars: readonly BarRegion[]): Region[] {
-    const { pdev, core } = this;
-    const hasVga =
-      core.kernel.vga && !core.parameters.disable_vga && pdev.class >>> 8 === CLASS_VGA;
-    return [
-      ...bars,
-      new RomRegion(pdev, this.gate),
-      new ConfigRegion(this.config.space),
-      new VgaRegion(pdev, hasVga),
-    ];
   }
 
   #addRegions(providers: readonly DeviceRegionProvider[], opening: OpeningDevice): void {
     for (const provider of providers)
       for (const region of provider.regions(opening))
         this.#added.push(
-          new AddedRegion(this.#fixed.length + this.#added.length, region, this.positions),
+          new AddedRegion(this.#fixed.regions.length + this.#added.length, region, this.positions),
         );
   }
 
   #overrideRegions(overrides: readonly DeviceOverride[], opening: OpeningDevice): Region[] {
-    return [...this.#fixed, ...this.#added].map((region, index) =>
+    return [...this.#fixed.regions, ...this.#added].map((region, index) =>
       overrides.reduce<Region>(
         (next, override) => override.region?.(index, next, opening) ?? next,
         region,

@@ -1,6 +1,6 @@
 import { type IommuGroup, IommuGroups, VfioGroups } from '@vfiokit/iommu';
 import type { PciDevice, PciErrorHandlers, RuntimePmCallbacks } from '@vfiokit/pci';
-import { EBUSY, EINVAL, ENOENT, ERANGE, VfioError } from '@vfiokit/uapi';
+import { VfioError } from '@vfiokit/uapi';
 import { type DependencyContainer, inject, injectable } from 'tsyringe';
 import { VfioPciCoreDevice } from './core-device.js';
 import { isDenied } from './denylist.js';
@@ -12,6 +12,7 @@ import type { Extensions } from './open-device.js';
 import type { KernelConfig, ModuleParameters } from './parameters.js';
 import type { Quirks } from './quirks.js';
 import { resolveAll, resolveOne } from './resolve.js';
+import { SriovControl } from './sriov.js';
 import {
   DEVICE_OVERRIDES,
   DEVICE_REGIONS,
@@ -51,8 +52,7 @@ const D0 = 0;
 @injectable()
 export class VfioPci {
   readonly #sets = new DeviceSets();
-  /** PFs whose VFs were enabled through sysfs while they were bound here. */
-  readonly #sriovPfs = new Set<PciDevice>();
+  readonly #sriov: SriovControl;
   readonly #bound = new Map<PciDevice, VfioPciCoreDevice>();
 
   constructor(
@@ -60,7 +60,9 @@ export class VfioPci {
     @inject(VfioGroups) private readonly groups: VfioGroups,
     @inject(IommuGroups) private readonly iommuGroups: IommuGroups,
     @inject(HOST_CONTAINER) private readonly host: DependencyContainer,
-  ) {}
+  ) {
+    this.#sriov = new SriovControl(settings);
+  }
 
   get parameters(): ModuleParameters {
     return this.settings.parameters;
@@ -114,7 +116,7 @@ export class VfioPci {
    * @param done called once the device is unbound: now, if nobody has it open.
    */
   unbind(device: VfioPciCoreDevice, done: () => void = () => {}): void {
-    this.#disableVfs(device);
+    this.#sriov.disable(device);
     // Whoever removes a driver holds the device's lock until it is gone, so nobody can reset the function meanwhile.
     const locked = device.pdev.tryLock();
     device.goingAway = true;
@@ -134,16 +136,8 @@ export class VfioPci {
    *   if the driver can't or `enable_sriov` is off (also for 0: quirk W21).
    */
   setNumVfs(device: VfioPciCoreDevice, count: number): number {
-    const { sriov } = device.pdev;
-    if (!Number.isInteger(count) || count < 0) return -EINVAL;
-    if (sriov === undefined) return -ENOENT;
-    if (count > sriov.totalVfs) return -ERANGE;
-    if (count === sriov.numVfs) return 0;
-    if (!this.driver(device.driver)?.sriov) return -ENOENT;
-    if (count !== 0 && sriov.numVfs !== 0) return -EBUSY;
-    const { parameters, quirks } = this.settings;
-    if (!parameters.enable_sriov && !(quirks.sriovDisableAlways && count === 0)) return -ENOENT;
-    return count === 0 ? this.#disableVfs(device) : this.#enableVfs(device, sriov, count);
+    const able = this.driver(device.driver)?.sriov ?? false;
+    return this.#sriov.setNumVfs(device, count, able);
   }
 
   #register(
@@ -171,7 +165,6 @@ export class VfioPci {
     requireCallbacks(pdev, 'migration', migration, ['arc', 'dataSize']);
     requireCallbacks(pdev, 'dirty logging', dirtyLog, ['start', 'stop', 'readAndClear']);
 
-    const { physfn } = pdev;
     const device = new VfioPciCoreDevice({
       ...this.settings,
       pdev,
@@ -183,10 +176,7 @@ export class VfioPci {
       migration: migration && new MigrationDevice(migration),
       dirtyLog,
       vfToken: pdev.isPhysfn ? new VfToken(this.settings.randomToken()) : undefined,
-      pfToken:
-        physfn !== undefined && this.#sriovPfs.has(physfn)
-          ? this.#bound.get(physfn)?.vfToken
-          : undefined,
+      pfToken: this.#sriov.tokenFor(pdev),
       groupIdOf: ({ name }) => [...this.iommuGroups].find(({ members }) => members.has(name))?.id,
       extensions: () => this.#extensions(driver, pdev, container),
     });
@@ -224,47 +214,6 @@ export class VfioPci {
       overrides: resolveAll(container, DEVICE_OVERRIDES),
       dmaBuf: resolveOne(container, DMABUF_PROVIDER) ?? standard,
     };
-  }
-
-  #disableVfs(device: VfioPciCoreDevice): number {
-    const { pdev } = device;
-    if ((pdev.sriov?.numVfs ?? 0) > 0) {
-      pdev.sriov?.disable();
-      pdev.runtimePm.put();
-    }
-    device.sriovActive = false;
-    this.#sriovPfs.delete(pdev);
-    return 0;
-  }
-
-  /** A PF with VFs stays awake, and its VFs fall to its own driver unless somebody says otherwise. */
-  #enableVfs(
-    device: VfioPciCoreDevice,
-    sriov: NonNullable<PciDevice['sriov']>,
-    count: number,
-  ): number {
-    const { pdev } = device;
-    if (this.#sriovPfs.has(pdev)) return -EINVAL;
-    this.#sriovPfs.add(pdev);
-    const awake = pdev.runtimePm.get();
-    if (awake < 0) {
-      this.#sriovPfs.delete(pdev);
-      return awake;
-    }
-    const error = device.memoryLock.run(() => {
-      device.power.set(D0);
-      device.sriovActive = true;
-      return sriov.enable(count);
-    });
-    if (error < 0) {
-      pdev.runtimePm.put();
-      device.sriovActive = false;
-      this.#sriovPfs.delete(pdev);
-      return error;
-    }
-    // A VF of ours must not fall to a host driver (vfio_pci_core.c: vfio_pci_bus_notifier).
-    for (const vf of pdev.virtualFunctions) this.settings.overrideDriver(vf, device.opsName);
-    return count;
   }
 }
 

@@ -1,0 +1,94 @@
+import type { PciDevice } from '@vfiokit/pci';
+import { ENODEV } from '@vfiokit/uapi';
+import type { VirtualConfig } from '../config/virtual-config.js';
+import type { KernelConfig } from '../parameters.js';
+import type { UndoStack } from '../undo-stack.js';
+import { BarRegion, type MsixTable } from './bar-region.js';
+import { ConfigRegion } from './config-region.js';
+import type { Mappings } from './mappings.js';
+import type { MemoryGate } from './memory-gate.js';
+import type { Region } from './region.js';
+import { RomRegion } from './rom-region.js';
+import { VgaRegion } from './vga-region.js';
+
+const BARS = [0, 1, 2, 3, 4, 5] as const;
+const CLASS_VGA = 0x0300;
+const PCI_CAP_ID_MSIX = 0x11;
+
+export interface FixedRegionsOptions {
+  readonly pdev: PciDevice;
+  readonly kernel: KernelConfig;
+  readonly space: VirtualConfig;
+  readonly gate: MemoryGate;
+  readonly mappings: Mappings;
+  /** The parameter `disable_vga`. */
+  readonly disableVga: boolean;
+  /** I/O BARs are tested like memory (sane side of quirk W17). */
+  readonly testPorts: boolean;
+  /** Where reservations are noted, to be given back at the last close. */
+  readonly undos: UndoStack;
+}
+
+/** The nine regions that every PCI device has, by index: six BARs, ROM, configuration, VGA. */
+export class FixedRegions {
+  readonly bars: readonly BarRegion[];
+  readonly regions: readonly Region[];
+  /** Why a BAR can't be accessed: 0 or a negated errno each. */
+  readonly barErrors: readonly number[];
+  readonly msixTable: MsixTable | undefined;
+
+  constructor(options: FixedRegionsOptions) {
+    const { pdev, kernel, space, gate, mappings, undos } = options;
+    const msixTable = findMsixTable(pdev);
+    this.msixTable = msixTable;
+    this.barErrors = BARS.map((bar) => reserveBar(pdev, bar, undos));
+    this.bars = BARS.map(
+      (index) =>
+        new BarRegion({
+          pdev,
+          index,
+          error: this.barErrors[index]!,
+          mappable: canMap(pdev, index, kernel, undos),
+          msixTable,
+          gate,
+          mappings,
+          testPorts: options.testPorts,
+        }),
+    );
+    const hasVga = kernel.vga && !options.disableVga && pdev.class >>> 8 === CLASS_VGA;
+    this.regions = [
+      ...this.bars,
+      new RomRegion(pdev, gate),
+      new ConfigRegion(space),
+      new VgaRegion(pdev, hasVga),
+    ];
+  }
+}
+
+function findMsixTable(pdev: PciDevice): MsixTable | undefined {
+  const position = pdev.findCapability(PCI_CAP_ID_MSIX);
+  if (position === 0) return undefined;
+  const flags = pdev.config.read(position + 2, 2);
+  const table = pdev.config.read(position + 4, 4);
+  return { bar: table & 7, offset: (table & ~7) >>> 0, size: ((flags & 0x7ff) + 1) * 16 };
+}
+
+/** A BAR that somebody else holds does not fail the open; it fails its own accesses (vfio_pci_core_map_bars). */
+function reserveBar(pdev: PciDevice, bar: number, undos: UndoStack): number {
+  if (pdev.nonMappableBars || pdev.resources[bar]!.length === 0) return -ENODEV;
+  const error = pdev.reserveBar(bar);
+  if (error === 0) undos.push(() => pdev.releaseBar(bar));
+  return error;
+}
+
+/** Whole pages can be mapped; a smaller BAR only if nothing else can come to lie in its page (vfio_pci_probe_mmaps). */
+function canMap(pdev: PciDevice, index: number, kernel: KernelConfig, undos: UndoStack): boolean {
+  const resource = pdev.resources[index]!;
+  const never = !kernel.mmap || pdev.nonMappableBars;
+  if (never || !resource.isMemory || resource.length === 0) return false;
+  if (resource.length >= kernel.pageSize) return true;
+  if (resource.start % BigInt(kernel.pageSize) !== 0n) return false;
+  if (!pdev.reservePageRemainder(index)) return false;
+  undos.push(() => pdev.releasePageRemainder(index));
+  return true;
+}
