@@ -12,6 +12,8 @@ import {
 
 const FORMAT = 1;
 const NEWLINE = 0x0a;
+/** Bytes that are read and inflated at a time: few enough to hold, enough that waiting for them does not count. */
+const CHUNK = 1 << 20;
 
 /**
  * Reads a recorded trace, JSON lines plain or in gzip; which of the two is seen from its contents.
@@ -34,9 +36,9 @@ async function openBytes(path: string): Promise<AsyncIterable<unknown>> {
   const magic = Buffer.alloc(2);
   await file.read(magic, 0, 2, 0);
   await file.close();
-  const raw = createReadStream(path);
+  const raw = createReadStream(path, { highWaterMark: CHUNK });
   if (magic[0] !== 0x1f || magic[1] !== 0x8b) return raw;
-  const inflated = createGunzip();
+  const inflated = createGunzip({ chunkSize: CHUNK });
   raw.on('error', (error) => inflated.destroy(error));
   return raw.pipe(inflated);
 }

@@ -186,15 +186,19 @@ function resetImages(
   const before = unhex(probe?.config ?? '');
   const image = (after: string) => {
     const bytes = unhex(after);
-    const now = registers.live!.slice();
-    for (let i = 0; i < now.length; i += 1)
-      if ((bytes[i] ?? 0) !== (before[i] ?? 0)) now[i] = bytes[i] ?? 0;
-    return disableVfs(now);
+    const changed: number[] = [];
+    for (let i = 0; i < Math.max(bytes.length, before.length); i += 1)
+      if ((bytes[i] ?? 0) !== (before[i] ?? 0)) changed.push(i);
+    return () => {
+      const now = registers.live!.slice();
+      for (const i of changed) now[i] = bytes[i] ?? 0;
+      return disableVfs(now);
+    };
   };
   const flr = probe?.after_raw_flr ?? probe?.after_raw_af;
   const soft = probe?.after_raw_d3_d0;
   const lazily = (after: string | undefined) => ({
-    get: () => (after === undefined ? switchedOff(registers.live!) : image(after)),
+    get: after === undefined ? () => switchedOff(registers.live!) : image(after),
   });
   return Object.defineProperties(
     {},

@@ -18,8 +18,9 @@ export class RecordedUser {
   readonly process = new Process();
   readonly #eventFds: readonly EventFd[];
   #signalled: number[] = [];
-  readonly #arena: Uint8Array;
   readonly #arenaAddress: number;
+  readonly #arenaSize: number;
+  #arenaBytes: Uint8Array | undefined;
   readonly #bitmap = new Uint8Array(BITMAP_SIZE);
   #bitmapUsed = false;
   readonly #argument = new Uint8Array(ARGUMENT_SIZE);
@@ -35,12 +36,16 @@ export class RecordedUser {
     );
     for (const [i, eventfd] of this.#eventFds.entries()) process.fds.set(fds.eventfd + i, eventfd);
     this.#arenaAddress = Number(mem.arena);
-    this.#arena = new Uint8Array(Number(mem.arena_size));
+    this.#arenaSize = Number(mem.arena_size);
+    const contents = () => this.#contents();
     process.memory.map({
       address: this.#arenaAddress,
-      size: this.#arena.length,
+      size: this.#arenaSize,
       writable: true,
-      bytes: this.#arena,
+      // Few traces ever look into these megabytes.
+      get bytes() {
+        return contents();
+      },
     });
     process.memory.map({
       address: Number(mem.readonly),
@@ -119,15 +124,22 @@ export class RecordedUser {
   /** Memory that devices can reach. */
   arena(address: number, length: number): Uint8Array | undefined {
     const at = address - this.#arenaAddress;
-    return at < 0 || at + length > this.#arena.length
-      ? undefined
-      : this.#arena.subarray(at, at + length);
+    if (at < 0 || at + length > this.#arenaSize) return undefined;
+    return this.#contents().subarray(at, at + length);
+  }
+
+  #contents(): Uint8Array {
+    this.#arenaBytes ??= new Uint8Array(this.#arenaSize);
+    return this.#arenaBytes;
   }
 }
 
 /** Hex without the zero bytes at the end. */
-export function trimmedHex(bytes: Uint8Array): string {
-  let end = bytes.length;
+function trimmedHex(bytes: Uint8Array): string {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  let word = words.length;
+  while (word > 0 && words[word - 1] === 0) word -= 1;
+  let end = 4 * word;
   while (end > 0 && bytes[end - 1] === 0) end -= 1;
   return Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('hex');
 }

@@ -1,0 +1,55 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { manifest, packageFolders, ROOT } from './house.js';
+
+const files = execFileSync('git', ['ls-files', '-z'], { cwd: ROOT, encoding: 'utf8' })
+  .split('\0')
+  .filter((path) => path !== '' && existsSync(ROOT + path));
+const isText = (path: string) => !/\.(gz|bz2|png)$/.test(path);
+
+/** Lines of tracked files that match, as `path:number: text`. */
+function grep(pattern: RegExp, within: (path: string) => boolean): string[] {
+  return files
+    .filter((path) => isText(path) && within(path))
+    .flatMap((path) =>
+      readFileSync(ROOT + path, 'utf8')
+        .split('\n')
+        .map((text, i) => ({ text, at: `${path}:${i + 1}` }))
+        .filter(({ text }) => pattern.test(text))
+        .map(({ text, at }) => `${at}: ${text.trim()}`),
+    );
+}
+
+describe('the repository', () => {
+  test('core and pci know no vendor', () => {
+    const vendors = /igd|zpci|mlx|nvlink|nvidia|intel/i;
+    const isMechanism = (path: string) => /^packages\/(core|pci)\/src\//.test(path);
+    expect(grep(vendors, isMechanism)).toEqual([]);
+  });
+
+  test('no file knows the machine that it was written on', () => {
+    const here = new RegExp(['/wo', 'rk/'].join(''));
+    expect(grep(here, () => true)).toEqual([]);
+  });
+
+  test('the lockfile names no registry but the public one', () => {
+    const hosts = grep(/https?:\/\/(?!registry\.npmjs\.org)/, (path) => path === 'pnpm-lock.yaml');
+    expect(hosts).toEqual([]);
+  });
+
+  test('no test is skipped or focused by hand', () => {
+    const focused = /\b(test|it|describe)\.(only|todo)\b/;
+    expect(
+      grep(focused, (path) => path.endsWith('.test.ts') && path !== 'test/repository.test.ts'),
+    ).toEqual([]);
+  });
+
+  test.each(packageFolders('packages'))('%s can be published', (name) => {
+    const { license, description, files: shipped } = manifest(`packages/${name}`);
+    expect(license).toBe('Apache-2.0');
+    expect(description).toMatch(/\w+ \w+/);
+    expect(shipped).toContain('dist');
+    expect(existsSync(`${ROOT}packages/${name}/README.md`)).toBe(true);
+  });
+});
