@@ -1,6 +1,7 @@
 import type { ConfigAccess, PciDevice, RegisterBlock } from '@vfiokit/pci';
 import {
   type DeviceMapping,
+  type ErrnoName,
   type InfoCapability,
   type IoctlArgument,
   type MigrationState,
@@ -174,6 +175,13 @@ export interface MigrationStream {
   end?(): void;
 }
 
+/** How a driver tells the core of what happens to its device outside an arc. */
+export interface MigrationControl {
+  readonly state: MigrationState;
+  /** The device is lost: it is in ERROR and its transfer ends; in the middle of an arc, when that is over. */
+  fail(): void;
+}
+
 /**
  * A device whose state can be moved. The core walks the state machine; the driver carries out single arcs.
  * Token: `MIGRATION`. Contract suite: `describeMigration`.
@@ -187,8 +195,12 @@ export interface MigrationOps {
    * @throws VfioError if the arc failed and the device is still where it was; {@link MigrationBroken} if it is nowhere.
    */
   arc(from: MigrationState, to: MigrationState): MigrationStream | undefined;
-  /** Estimated bytes of a STOP_COPY transfer (VFIO_DEVICE_FEATURE_MIG_DATA_SIZE). */
-  dataSize(): bigint;
+  /** Estimated bytes of a STOP_COPY transfer (VFIO_DEVICE_FEATURE_MIG_DATA_SIZE), or a negated errno. */
+  dataSize(): bigint | number;
+  /** Called once, at bind. */
+  attach?(control: MigrationControl): void;
+  /** What setting a state answers in ERROR; `EINVAL` if absent. */
+  readonly errorErrno?: ErrnoName;
   /** The device was reset: it is RUNNING again, and its streams are dead. */
   reset?(): void;
 }

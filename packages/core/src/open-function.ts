@@ -51,21 +51,22 @@ export function openFunction(pdev: PciDevice, options: OpenFunctionOptions = {})
   const vfio = container.resolve(VfioPci);
   const bound = vfio.bind(pdev, group, driver?.name);
   const process = new Process();
-  const groupFile = container.resolve(VfioGroups).openGroup(group.id, process);
-  const iommu = container.resolve(DevVfio).openContainer();
-  groupFile.group.setContainer(iommu, process);
-  iommu.setIommu(VFIO_TYPE1v2_IOMMU, process);
-  const device = groupFile.getDevice(pdev.name, process);
-  return {
-    device,
-    group: groupFile,
-    process,
-    container,
-    [Symbol.dispose]() {
-      device.close();
-      groupFile.close();
-      iommu.close();
-      vfio.unbind(bound);
-    },
+  const undos: (() => void)[] = [() => vfio.unbind(bound)];
+  const close = () => {
+    for (const undo of undos.splice(0).reverse()) undo();
   };
+  try {
+    const iommu = container.resolve(DevVfio).openContainer();
+    undos.push(() => iommu.close());
+    const groupFile = container.resolve(VfioGroups).openGroup(group.id, process);
+    undos.push(() => groupFile.close());
+    groupFile.group.setContainer(iommu, process);
+    iommu.setIommu(VFIO_TYPE1v2_IOMMU, process);
+    const device = groupFile.getDevice(pdev.name, process);
+    undos.push(() => device.close());
+    return { device, group: groupFile, process, container, [Symbol.dispose]: close };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }

@@ -1,7 +1,9 @@
 import { PciTopology } from '@vfiokit/pci';
 import { DeviceClient } from '@vfiokit/uapi';
+import type { DependencyContainer } from 'tsyringe';
 import { expect, it } from 'vitest';
 import { openFunction } from '../src/open-function.js';
+import { PLATFORM_HOOKS } from '../src/tokens.js';
 import { VfioPci } from '../src/vfio-pci.js';
 
 it('opens a function through a group of its own, and lets it go again', () => {
@@ -21,4 +23,14 @@ it('opens a function through a group of its own, and lets it go again', () => {
   expect(opened.device.read(7, 0, 4)).toBe(-9);
   expect(opened.container.resolve(VfioPci).device(pdev)).toBeUndefined();
   expect(pdev.driverData).toBeUndefined();
+});
+
+it('leaves nothing bound behind if the open fails', () => {
+  const pdev = new PciTopology().add('0000:00:03.0', { config: Uint8Array.of(0x34, 0x12) });
+  const refuse = { open: () => -5 };
+  const register = (container: DependencyContainer) =>
+    container.register(PLATFORM_HOOKS, { useValue: refuse });
+  expect(() => openFunction(pdev, { register })).toThrow(/0000:00:03\.0: .*refused/);
+  expect(pdev.driverData).toBeUndefined();
+  openFunction(pdev)[Symbol.dispose]();
 });

@@ -55,7 +55,9 @@ export const MIG_DATA_SIZE: DeviceFeature = {
   minimum: 8,
   available: needsMigration,
   run({ device, data }) {
-    data.setBigUint64(0, device.core.migration!.ops.dataSize(), true);
+    const size = device.core.migration!.ops.dataSize();
+    if (typeof size === 'number') return size;
+    data.setBigUint64(0, size, true);
     return 0;
   },
 };

@@ -1,4 +1,4 @@
-import { EINVAL, type MigrationFile, type MigrationState, VfioError } from '@vfiokit/uapi';
+import { EINVAL, ERRNO, type MigrationFile, type MigrationState, VfioError } from '@vfiokit/uapi';
 import { MigrationBroken, type MigrationOps } from '../extension.js';
 import { MigrationDataFile } from './data-file.js';
 import { isSaving, nextState } from './next-state.js';
@@ -10,13 +10,21 @@ import { isSaving, nextState } from './next-state.js';
 export class MigrationDevice {
   #state: MigrationState = 'RUNNING';
   #file: MigrationDataFile | undefined;
-  /** A reset came while an arc was under way. */
-  #resetPending = false;
+  /** What came while an arc was under way, and takes effect after it. */
+  #pending: 'reset' | 'failure' | undefined;
   #moving = false;
   /** The user asked for the second version of precopy information; forgotten at the last close. */
   precopyInfoV2 = false;
 
-  constructor(readonly ops: MigrationOps) {}
+  constructor(readonly ops: MigrationOps) {
+    const self = this;
+    ops.attach?.({
+      get state() {
+        return self.#state;
+      },
+      fail: () => this.#fail(),
+    });
+  }
 
   get state(): MigrationState {
     return this.#state;
@@ -34,7 +42,10 @@ export class MigrationDevice {
       return this.#walk(target);
     } finally {
       this.#moving = false;
-      if (this.#resetPending) this.reset();
+      const pending = this.#pending;
+      this.#pending = undefined;
+      if (pending === 'reset') this.reset();
+      else if (pending === 'failure') this.#fail();
     }
   }
 
@@ -45,6 +56,7 @@ export class MigrationDevice {
   }
 
   #walk(target: MigrationState): MigrationFile | undefined | number {
+    if (this.#state === 'ERROR') return -ERRNO[this.ops.errorErrno ?? 'EINVAL'];
     if (nextState(this.ops.support, this.#state, target) === undefined) return -EINVAL;
     let file: MigrationDataFile | undefined;
     while (this.#state !== target) {
@@ -59,7 +71,7 @@ export class MigrationDevice {
         }
       } catch (error) {
         if (!(error instanceof VfioError)) throw error;
-        if (error instanceof MigrationBroken) this.#fail();
+        if (error instanceof MigrationBroken) this.#break();
         return error.errno;
       }
     }
@@ -68,8 +80,10 @@ export class MigrationDevice {
 
   /** The device was reset: it runs, and open data files are dead. In the middle of an arc that waits for its end. */
   reset(): void {
-    this.#resetPending = this.#moving;
-    if (this.#resetPending) return;
+    if (this.#moving) {
+      this.#pending = 'reset';
+      return;
+    }
     this.#endTransfer();
     this.ops.reset?.();
     this.#state = 'RUNNING';
@@ -92,6 +106,14 @@ export class MigrationDevice {
   }
 
   #fail(): void {
+    if (this.#moving) {
+      this.#pending ??= 'failure';
+      return;
+    }
+    this.#break();
+  }
+
+  #break(): void {
     this.#endTransfer();
     this.#state = 'ERROR';
   }

@@ -1,6 +1,11 @@
 import { type MigrationState, VfioError } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
-import { MigrationBroken, type MigrationOps, type MigrationStream } from '../../src/extension.js';
+import {
+  MigrationBroken,
+  type MigrationControl,
+  type MigrationOps,
+  type MigrationStream,
+} from '../../src/extension.js';
 import { MigrationDevice } from '../../src/migration/migration-device.js';
 
 const EINVAL = 22;
@@ -151,6 +156,47 @@ describe('a migrating device', () => {
     ops.failing = 'STOP>STOP_COPY';
     expect(device.set('STOP_COPY')).toBe(-EIO);
     expect(device.state).toBe('STOP');
+  });
+
+  it('can be lost outside an arc, and in one', () => {
+    const ops = new NotedDevice();
+    let control: MigrationControl | undefined;
+    const device = new MigrationDevice(
+      Object.assign(ops, {
+        errorErrno: 'EIO' as const,
+        attach: (given: MigrationControl) => {
+          control = given;
+        },
+      }),
+    );
+    const data = file(device, 'PRE_COPY');
+    control!.fail();
+    expect([device.state, control!.state, data.read(new Uint8Array(1))]).toEqual([
+      'ERROR',
+      'ERROR',
+      -ENODEV,
+    ]);
+    expect(device.set('RUNNING')).toBe(-EIO);
+    device.reset();
+    const arc = ops.arc.bind(ops);
+    ops.arc = (from, to) => {
+      control!.fail();
+      return arc(from, to);
+    };
+    expect(device.set('RUNNING_P2P')).toBeUndefined();
+    expect(device.state).toBe('ERROR');
+  });
+
+  it('hears of a reset in the middle of an arc when that is over', () => {
+    const ops = new NotedDevice();
+    const device = new MigrationDevice(ops);
+    const arc = ops.arc.bind(ops);
+    ops.arc = (from, to) => {
+      device.reset();
+      return arc(from, to);
+    };
+    device.set('STOP');
+    expect([device.state, ops.resets]).toEqual(['RUNNING', 1]);
   });
 
   it('lets mistakes of a driver through that are no errors of a device', () => {
