@@ -80,6 +80,12 @@ describe('VFIO_DEVICE_FEATURE', () => {
     expect(adapter.ioctl(FEATURE, 8, GET | LOW_POWER_ENTRY)[0]).toBe(-EINVAL);
   });
 
+  it('are as many as the kernel knows', () => {
+    using adapter = openAdapter({ kernel: { newestFeature: 5 } });
+    expect(adapter.ioctl(FEATURE, 8, PROBE | SET | LOW_POWER_EXIT)[0]).toBe(0);
+    expect(adapter.ioctl(FEATURE, 8, PROBE | PRECOPY_INFO_V2)[0]).toBe(-ENOTTY);
+  });
+
   it('[core:C2.59] leaves bus mastering to the command register', () => {
     using adapter = openAdapter();
     for (const flags of [SET, PROBE, PROBE | SET])

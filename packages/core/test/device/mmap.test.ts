@@ -155,3 +155,15 @@ describe('a function whose BARs the CPU can not map', () => {
     expect(adapter.device.pread(new Uint8Array(4), 0)).toBe(-ENODEV);
   });
 });
+
+describe('a kernel that is built without mmap', () => {
+  it('has BARs that can be accessed and not mapped', () => {
+    using adapter = openAdapter({
+      kernel: { mmap: false },
+      description: { bars: [memory(0x10000)] },
+    });
+    expect(flags(adapter, 0)).toBe(3);
+    expect(map(adapter, 0)).toBe(-EINVAL);
+    expect(adapter.device.read(0, 0, 4)).toBe(0);
+  });
+});
