@@ -1,3 +1,5 @@
+import 'reflect-metadata';
+
 export { ClientMemory, type TransferDone } from './dma/client-memory.js';
 export { loadSystem, type System } from './linux/system.js';
 export { UnixTransport, type UnixTransportOptions } from './linux/unix-transport.js';

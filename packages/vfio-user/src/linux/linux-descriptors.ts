@@ -17,17 +17,14 @@ export interface MemoryTrust {
 
 /** Descriptors of the running system. A file is mapped once, as a whole, however many windows look into it. */
 export class LinuxDescriptors implements Descriptors {
-  readonly #one = new Uint8Array(new ArrayBuffer(8));
-  readonly #oneAt: number;
+  /** What is written to an eventfd. */
+  readonly #one = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
   readonly #mappings = new Map<string, FileMapping>();
 
   constructor(
     private readonly system: System,
     private readonly trust: MemoryTrust,
-  ) {
-    this.#one[0] = 1;
-    this.#oneAt = system.addressOf(this.#one);
-  }
+  ) {}
 
   /** How many files are mapped. */
   get mapped(): number {
@@ -39,7 +36,7 @@ export class LinuxDescriptors implements Descriptors {
   }
 
   signal(fd: number): void {
-    this.system.write(fd, this.#oneAt, 8);
+    this.system.write(fd, this.#one);
   }
 
   open(fd: number, window: FileWindow): ClientFile | number {

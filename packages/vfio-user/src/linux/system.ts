@@ -5,14 +5,17 @@ export interface System {
   accept(fd: number): number;
   /** Whether somebody listens at a path: 0 or a negated errno. */
   probe(path: string): number;
-  recvmsg(fd: number, message: number, flags: number): number;
-  sendmsg(fd: number, message: number, flags: number): number;
-  send(fd: number, address: number, length: number, flags: number): number;
-  write(fd: number, address: number, length: number): number;
+  /** @param message a struct msghdr. */
+  recvmsg(fd: number, message: Uint8Array, flags: number): number;
+  /** @param message a struct msghdr. */
+  sendmsg(fd: number, message: Uint8Array, flags: number): number;
+  /** Sends the first bytes of a buffer. */
+  send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
+  write(fd: number, bytes: Uint8Array): number;
   close(fd: number): number;
   /** How long a receive and a send may block, in microseconds. */
   setTimeouts(fd: number, receive: number, send: number): void;
-  /** Nanoseconds of a clock that does not jump, modulo 2^30. */
+  /** Nanoseconds of a clock that does not jump, modulo 10^9. */
   ticks(): number;
   /** The address, or a negated errno. */
   mmap(
@@ -32,7 +35,7 @@ export interface System {
   addressOf(bytes: Uint8Array): number;
   /** Bytes at an address, 1 GiB at most. */
   view(address: number, length: number): Uint8Array;
-  /** Calls back from the event loop while a descriptor is ready; the returned function ends it. */
+  /** Calls back from the event loop while a descriptor is ready; the returned function ends it. The descriptor blocks afterwards. */
   watch(fd: number, what: 'readable' | 'writable', ready: () => void): () => void;
 }
 
@@ -45,6 +48,7 @@ const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const CLOCK_MONOTONIC = 1;
 const F_GET_SEALS = 1034;
+const FIONBIO = 0x5421;
 const SUN_PATH = 108;
 const MICROSECONDS = 1_000_000;
 
@@ -68,23 +72,26 @@ function makeSystem(koffi: typeof import('koffi').default): System {
   const libc = koffi.load(null);
   const I = 'int';
   const L = 'int64';
+  const P = 'void *';
   const bind = (name: string, result: string, ...args: string[]) => libc.func(name, result, args);
   const socket = bind('socket', I, I, I, I);
   const bindTo = bind('bind', I, I, L, I);
   const listen = bind('listen', I, I, I);
   const connect = bind('connect', I, I, L, I);
   const accept4 = bind('accept4', I, I, L, L, I);
-  const recvmsg = bind('recvmsg', L, I, L, I);
-  const sendmsg = bind('sendmsg', L, I, L, I);
-  const send = bind('send', L, I, L, L, I);
-  const write = bind('write', L, I, L, L);
+  // Pointers are handed over as arrays: an address as a number would be a new object in every call.
+  const recvmsg = bind('recvmsg', I, I, P, I);
+  const sendmsg = bind('sendmsg', I, I, P, I);
+  const send = bind('send', I, I, P, L, I);
+  const write = bind('write', I, I, P, L);
   const close = bind('close', I, I);
   const setsockopt = bind('setsockopt', I, I, I, I, L, I);
-  const clockGettime = bind('clock_gettime', I, I, L);
+  const clockGettime = bind('clock_gettime', I, I, P);
   const mmap = bind('mmap', L, L, L, I, I, I, L);
   const munmap = bind('munmap', I, L, L);
   const memfdCreate = bind('memfd_create', I, 'str', 'uint');
   const ftruncate = bind('ftruncate', I, I, L);
+  const ioctl = bind('ioctl', I, I, L, P);
   const fcntl = bind('fcntl', I, I, I, I);
 
   const checked = (result: number): number => (result === -1 ? -koffi.errno() : result);
@@ -93,9 +100,9 @@ function makeSystem(koffi: typeof import('koffi').default): System {
   const scratch = new Uint8Array(new ArrayBuffer(2 + SUN_PATH));
   const scratchView = new DataView(scratch.buffer);
   const at = addressOf(scratch);
+  const zero = new Uint8Array(4);
   const clock = new Uint8Array(new ArrayBuffer(16));
   const clockView = new DataView(clock.buffer);
-  const clockAt = addressOf(clock);
 
   const unixAddress = (path: string): number => {
     const bytes = new TextEncoder().encode(path);
@@ -128,8 +135,8 @@ function makeSystem(koffi: typeof import('koffi').default): System {
       }),
     recvmsg: (fd, message, flags) => checked(recvmsg(fd, message, flags)),
     sendmsg: (fd, message, flags) => checked(sendmsg(fd, message, flags)),
-    send: (fd, address, length, flags) => checked(send(fd, address, length, flags)),
-    write: (fd, address, length) => checked(write(fd, address, length)),
+    send: (fd, bytes, length, flags) => checked(send(fd, bytes, length, flags)),
+    write: (fd, bytes) => checked(write(fd, bytes, bytes.length)),
     close: (fd) => checked(close(fd)),
     setTimeouts(fd, receive, sending) {
       for (const [option, time] of [
@@ -142,11 +149,8 @@ function makeSystem(koffi: typeof import('koffi').default): System {
       }
     },
     ticks() {
-      clockGettime(CLOCK_MONOTONIC, clockAt);
-      // Seconds and nanoseconds, so folded that differences below a second are right and small integers stay small.
-      return (
-        (clockView.getUint32(0, true) * 1_000_000_000 + clockView.getUint32(8, true)) % 2 ** 30
-      );
+      clockGettime(CLOCK_MONOTONIC, clock);
+      return clockView.getUint32(8, true);
     },
     mmap: (address, length, protection, flags, fd, offset) =>
       checked(mmap(address, length, protection, flags, fd, offset)),
@@ -161,6 +165,8 @@ function makeSystem(koffi: typeof import('koffi').default): System {
       return () => {
         handle.stop();
         handle.close();
+        // The event loop switched blocking off, for good and for everybody.
+        ioctl(fd, FIONBIO, zero);
       };
     },
   };

@@ -1,5 +1,6 @@
 import { EAGAIN, EINTR } from '@vfiokit/uapi';
 import type { Channel, ChannelUser } from '../transport/channel.js';
+import { MessageHeader } from './message-header.js';
 import type { System } from './system.js';
 
 const MSG_DONTWAIT = 0x40;
@@ -12,24 +13,13 @@ const SCM_RIGHTS = 1;
 const MOST_FDS = 253;
 const CMSG_HEADER = 16;
 
-// struct msghdr on 64-bit Linux.
-const MSG_IOV = 16;
-const MSG_IOVLEN = 24;
-const MSG_CONTROL = 32;
-const MSG_CONTROLLEN = 40;
-const MSG_FLAGS = 48;
-const MSG_SIZE = 56;
-const IOV_BASE = 0;
-const IOV_LEN = 8;
-const IOV_SIZE = 16;
-
 /** How long a receive may block before the event loop has its turn, and a send before it is left for later. */
 const RECEIVE_MICROSECONDS = 2_000;
 const SEND_MICROSECONDS = 10_000;
 /** While messages keep coming: how long they may keep the event loop waiting, and how often the clock is looked at. */
 const TURN_TICKS = 10_000_000;
 const MESSAGES_PER_TICK = 16;
-const TICKS_MODULO = 2 ** 30;
+const TICKS_MODULO = 1_000_000_000;
 
 const NO_FDS: readonly number[] = [];
 
@@ -53,14 +43,10 @@ export interface Waiting {
  */
 export class UnixChannel implements Channel {
   readonly passesDescriptors = true;
-  readonly #message = new DataView(new ArrayBuffer(MSG_SIZE));
-  readonly #vector = new DataView(new ArrayBuffer(IOV_SIZE));
+  readonly #incoming: MessageHeader;
+  readonly #outgoing: MessageHeader;
   readonly #control = new DataView(new ArrayBuffer(CMSG_HEADER + 4 * MOST_FDS + 4));
-  readonly #messageAt: number;
-  readonly #controlAt: number;
   #user!: ChannelUser;
-  #inboxAt = 0;
-  #outboxAt = 0;
   #unwatch: (() => void) | undefined;
   #open = true;
   /** How many receives are tried before one sleeps: more while trying pays, fewer while it does not. */
@@ -75,11 +61,8 @@ export class UnixChannel implements Channel {
     private readonly over: () => void,
   ) {
     system.setTimeouts(fd, RECEIVE_MICROSECONDS, SEND_MICROSECONDS);
-    const address = (view: DataView) => system.addressOf(new Uint8Array(view.buffer));
-    this.#messageAt = address(this.#message);
-    this.#controlAt = address(this.#control);
-    putAddress(this.#message, MSG_IOV, address(this.#vector));
-    this.#message.setUint32(MSG_IOVLEN, 1, true);
+    this.#incoming = new MessageHeader(system, this.#control);
+    this.#outgoing = new MessageHeader(system, this.#control);
     // A receive that finds nothing takes about a third of a microsecond.
     this.#mostTries = waiting.spin * 3;
     this.#tries = this.#mostTries;
@@ -88,18 +71,24 @@ export class UnixChannel implements Channel {
   /** Begins to listen to the client. */
   start(user: ChannelUser): void {
     this.#user = user;
-    this.#inboxAt = this.system.addressOf(user.inbox.bytes);
-    this.#outboxAt = this.system.addressOf(user.outbox);
+    this.#incoming.use(user.inbox.bytes);
+    this.#outgoing.use(user.outbox);
     this.#watch();
   }
 
   send(start: number, end: number, fd?: number): number {
     const sent =
-      fd === undefined
-        ? this.system.send(this.fd, this.#outboxAt + start, end - start, MSG_NOSIGNAL)
-        : this.#sendFd(start, end, fd);
+      start === 0 && fd === undefined
+        ? this.system.send(this.fd, this.#user.outbox, end, MSG_NOSIGNAL)
+        : this.#sendPiece(start, end, fd);
     if (sent === -EAGAIN || sent === -EINTR) return 0;
     return sent;
+  }
+
+  #sendPiece(start: number, end: number, fd: number | undefined): number {
+    this.#outgoing.point(start, end - start);
+    this.#outgoing.setControl(fd === undefined ? 0 : this.#putFd(fd));
+    return this.system.sendmsg(this.fd, this.#outgoing.bytes, MSG_NOSIGNAL);
   }
 
   close(): void {
@@ -145,21 +134,11 @@ export class UnixChannel implements Channel {
 
   /** One receive: the number of bytes that the user got, 0 for none in time, or because the client is gone. */
   #receive(): number {
-    let got = -EAGAIN;
-    let tries = this.#tries;
-    do got = this.#recvmsg(MSG_DONTWAIT);
-    while (got === -EAGAIN && tries-- > 0);
-    if (this.#mostTries > 0)
-      this.#tries =
-        got === -EAGAIN
-          ? Math.max(this.#tries >> 1, this.#mostTries >> 4)
-          : Math.min(this.#tries + (this.#tries >> 2) + 1, this.#mostTries);
-    if (got === -EAGAIN && this.company.connections === 1) got = this.#recvmsg(0);
+    const mayBlock = this.company.connections === 1;
+    let got = this.#mostTries > 0 || !mayBlock ? this.#try() : -EAGAIN;
+    if (got === -EAGAIN && mayBlock) got = this.#recvmsg(0);
     if (got > 0) {
-      this.#user.received(
-        got,
-        this.#message.getUint32(MSG_CONTROLLEN, true) === 0 ? NO_FDS : this.#takeFds(),
-      );
+      this.#user.received(got, this.#incoming.controlLength === 0 ? NO_FDS : this.#takeFds());
       return got;
     }
     if (got === -EAGAIN || got === -EINTR) return 0;
@@ -168,52 +147,47 @@ export class UnixChannel implements Channel {
     return 0;
   }
 
+  /** Tries for a while, which spares the system a sleeper to wake where the client is quick. */
+  #try(): number {
+    let got = this.#recvmsg(MSG_DONTWAIT);
+    for (let left = this.#tries; got === -EAGAIN && left > 0; left -= 1)
+      got = this.#recvmsg(MSG_DONTWAIT);
+    this.#tries =
+      got === -EAGAIN
+        ? Math.max(this.#tries >> 1, this.#mostTries >> 4)
+        : Math.min(this.#tries + (this.#tries >> 2) + 1, this.#mostTries);
+    return got;
+  }
+
   #recvmsg(flags: number): number {
     const { inbox } = this.#user;
-    putAddress(this.#vector, IOV_BASE, this.#inboxAt + inbox.tail);
-    this.#vector.setUint32(IOV_LEN, inbox.room, true);
-    putAddress(this.#message, MSG_CONTROL, this.#controlAt);
-    this.#message.setUint32(MSG_CONTROLLEN, this.#control.byteLength, true);
-    return this.system.recvmsg(this.fd, this.#messageAt, flags | MSG_CMSG_CLOEXEC);
+    this.#incoming.point(inbox.tail, inbox.room);
+    this.#incoming.setControl(this.#control.byteLength);
+    return this.system.recvmsg(this.fd, this.#incoming.bytes, flags | MSG_CMSG_CLOEXEC);
   }
 
-  /** The descriptors in the control message. */
+  /** The descriptors in the control message. Should some have been cut off, the others are no use either. */
   #takeFds(): readonly number[] {
     const control = this.#control;
-    if ((this.#message.getUint32(MSG_FLAGS, true) & MSG_CTRUNC) !== 0) return this.#truncated();
-    return this.#listFds(control);
-  }
-
-  /** The room is for as many as the kernel passes; should it cut some off all the same, the rest is no use. */
-  #truncated(): readonly number[] {
-    for (const fd of this.#listFds(this.#control)) this.system.close(fd);
-    return NO_FDS;
-  }
-
-  #listFds(control: DataView): readonly number[] {
     if (control.getUint32(8, true) !== SOL_SOCKET || control.getUint32(12, true) !== SCM_RIGHTS)
       return NO_FDS;
     const count = (control.getUint32(0, true) - CMSG_HEADER) / 4;
-    return Array.from({ length: count }, (_, i) => control.getInt32(CMSG_HEADER + 4 * i, true));
+    const fds = Array.from({ length: count }, (_, i) =>
+      control.getInt32(CMSG_HEADER + 4 * i, true),
+    );
+    if ((this.#incoming.flags & MSG_CTRUNC) === 0) return fds;
+    for (const fd of fds) this.system.close(fd);
+    return NO_FDS;
   }
 
-  #sendFd(start: number, end: number, fd: number): number {
-    putAddress(this.#vector, IOV_BASE, this.#outboxAt + start);
-    this.#vector.setUint32(IOV_LEN, end - start, true);
-    putAddress(this.#message, MSG_CONTROL, this.#controlAt);
-    this.#message.setUint32(MSG_CONTROLLEN, CMSG_HEADER + 8, true);
-    this.#control.setUint32(0, CMSG_HEADER + 4, true);
-    this.#control.setUint32(4, 0, true);
-    this.#control.setUint32(8, SOL_SOCKET, true);
-    this.#control.setUint32(12, SCM_RIGHTS, true);
-    this.#control.setInt32(CMSG_HEADER, fd, true);
-    return this.system.sendmsg(this.fd, this.#messageAt, MSG_NOSIGNAL);
+  /** Puts a descriptor into the control message; how long it is. */
+  #putFd(fd: number): number {
+    const control = this.#control;
+    control.setUint32(0, CMSG_HEADER + 4, true);
+    control.setUint32(4, 0, true);
+    control.setUint32(8, SOL_SOCKET, true);
+    control.setUint32(12, SCM_RIGHTS, true);
+    control.setInt32(CMSG_HEADER, fd, true);
+    return CMSG_HEADER + 8;
   }
-}
-
-const WORD = 2 ** 32;
-
-function putAddress(view: DataView, at: number, address: number): void {
-  view.setUint32(at, address % WORD, true);
-  view.setUint32(at + 4, Math.floor(address / WORD), true);
 }
