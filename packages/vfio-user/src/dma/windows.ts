@@ -8,16 +8,10 @@ export const WRITEABLE = 0x2;
 
 /** The largest window, 8 TiB. */
 const LARGEST = 2 ** 43;
-const EXACT = 2n ** 53n;
+const SPACE = 2 ** 64;
 /** Addresses from 2^53 on are exact as numbers in these units only. */
-const COARSE = 2048n;
-const SPACE = 2n ** 64n;
-
-/** What of a window can be checked before anything is done with its descriptor. */
-export interface WindowPlace {
-  readonly address: bigint;
-  readonly size: bigint;
-}
+const EXACT = 2 ** 53;
+const COARSE = 2 ** 11;
 
 /** The windows of a client's memory, by device address: found by search trees, so that 60,000 cost little more than ten. */
 export class Windows {
@@ -34,12 +28,12 @@ export class Windows {
    * Says whether a window can be there: 0; `-EINVAL` (empty, past the end of the address space, too many windows, an
    * address that is neither below 2^53 nor a multiple of 2 KiB), `-ENOSPC` (larger than 8 TiB) or `-EEXIST` (overlap).
    */
-  check({ address, size }: WindowPlace): number {
-    const end = address + size;
-    if (size === 0n || end > SPACE) return -EINVAL;
-    if (end > EXACT && (address % COARSE !== 0n || end % COARSE !== 0n)) return -EINVAL;
-    if (size > BigInt(LARGEST)) return -ENOSPC;
-    if (this.#tree.firstWithin(Number(address), Number(end)) !== 0) return -EEXIST;
+  check(start: number, size: number): number {
+    const end = start + size;
+    if (start < 0 || size <= 0 || end > SPACE) return -EINVAL;
+    if (end > EXACT && (start % COARSE !== 0 || size % COARSE !== 0)) return -EINVAL;
+    if (size > LARGEST) return -ENOSPC;
+    if (this.#tree.firstWithin(start, end) !== 0) return -EEXIST;
     return this.#tree.size >= this.most ? -EINVAL : 0;
   }
 
@@ -48,32 +42,34 @@ export class Windows {
    *
    * @param offset where it starts in the file.
    */
-  add(place: WindowPlace, flags: number, offset: number, file: ClientFile | undefined): void {
-    const start = Number(place.address);
-    this.#tree.insert(start, Number(place.address + place.size), offset, flags, file);
+  add(
+    start: number,
+    size: number,
+    flags: number,
+    offset: number,
+    file: ClientFile | undefined,
+  ): void {
+    this.#tree.insert(start, start + size, offset, flags, file);
   }
 
   /** Whether a range cuts a window in two. */
-  splits(address: bigint, size: bigint): boolean {
-    return this.#tree.bisects(Number(address)) || this.#tree.bisects(Number(address + size));
+  splits(start: number, end: number): boolean {
+    return this.#tree.bisects(start) || this.#tree.bisects(end);
   }
 
   /** Takes away every window in a range that {@link splits} none. */
-  remove(address: bigint, size: bigint): void {
-    for (const row of this.#tree.within(Number(address), Number(address + size))) {
-      this.#tree.object(row)?.release();
-      this.#tree.remove(row);
+  remove(start: number, end: number): void {
+    const tree = this.#tree;
+    for (let row = tree.firstWithin(start, end); row !== 0; row = tree.firstWithin(start, end)) {
+      tree.object(row)?.release();
+      tree.remove(row);
     }
   }
 
   /** Whether a window is this very range. */
-  has(address: bigint, size: bigint): boolean {
-    const row = this.#tree.find(Number(address));
-    return (
-      row !== 0 &&
-      this.#tree.start(row) === Number(address) &&
-      this.#tree.end(row) === Number(address + size)
-    );
+  has(start: number, end: number): boolean {
+    const row = this.#tree.find(start);
+    return row !== 0 && this.#tree.start(row) === start && this.#tree.end(row) === end;
   }
 
   clear(): void {

@@ -1,5 +1,5 @@
 import type { ClientFile } from '../transport/descriptors.js';
-import type { System } from './system.js';
+import type { FileIdentity, System } from './system.js';
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
@@ -18,11 +18,10 @@ const SMALL = 32;
 export interface FileMappingOptions {
   readonly system: System;
   readonly fd: number;
-  /** Bytes of the file. */
-  readonly size: number;
+  readonly file: Readonly<FileIdentity>;
   readonly writable: boolean;
   /** The last window was released. */
-  readonly gone: () => void;
+  readonly gone: (mapping: FileMapping) => void;
 }
 
 /**
@@ -44,10 +43,18 @@ export class FileMapping implements ClientFile {
 
   /** Maps a file; the negated errno that mmap(2) fails with otherwise. The descriptor stays the caller's. */
   static create(options: FileMappingOptions): FileMapping | number {
-    const { system, fd, size, writable } = options;
+    const { system, fd, writable } = options;
+    const { size } = options.file;
     const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
     const address = system.mmap(0, size, protection, MAP_SHARED | MAP_NORESERVE, fd, 0);
     return address < 0 ? address : new FileMapping(options, address);
+  }
+
+  /** Whether it is the mapping for a window of this file. A file that has grown is mapped anew. */
+  serves(file: FileIdentity, writable: boolean): boolean {
+    const own = this.o.file;
+    if (own.inode !== file.inode || own.device !== file.device) return false;
+    return own.size === file.size && this.o.writable === writable;
   }
 
   /** One window more looks into it. */
@@ -91,14 +98,15 @@ export class FileMapping implements ClientFile {
   release(): void {
     this.#users -= 1;
     if (this.#users > 0) return;
-    this.o.gone();
-    if (this.#lent.size === 0) this.o.system.munmap(this.address, this.o.size);
+    this.o.gone(this);
+    if (this.#lent.size === 0) this.o.system.munmap(this.address, this.o.file.size);
     else this.#releaseLent();
   }
 
   /** Puts empty memory in the place of what was lent, to be unmapped when nobody can reach it any more. */
   #releaseLent(): void {
-    const { system, size } = this.o;
+    const { system } = this.o;
+    const { size } = this.o.file;
     const unreachable = new FinalizationRegistry<{ address: number; length: number }>(
       ({ address, length }) => system.munmap(address, length),
     );
@@ -120,7 +128,7 @@ export class FileMapping implements ClientFile {
     const known = this.#chunks[number];
     if (known !== undefined) return known;
     const at = number * CHUNK;
-    const chunk = this.o.system.view(this.address + at, Math.min(CHUNK, this.o.size - at));
+    const chunk = this.o.system.view(this.address + at, Math.min(CHUNK, this.o.file.size - at));
     this.#chunks[number] = chunk;
     return chunk;
   }

@@ -1,8 +1,8 @@
-import { fstatSync, readSync, type Stats, writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { EFAULT, EIO, ENODEV } from '@vfiokit/uapi';
 import type { ClientFile, Descriptors, FileWindow } from '../transport/descriptors.js';
 import { FileMapping } from './file-mapping.js';
-import type { System } from './system.js';
+import type { FileIdentity, System } from './system.js';
 
 const F_SEAL_SHRINK = 0x2;
 
@@ -19,7 +19,8 @@ export interface MemoryTrust {
 export class LinuxDescriptors implements Descriptors {
   /** What is written to an eventfd. */
   readonly #one = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
-  readonly #mappings = new Map<string, FileMapping>();
+  readonly #file: FileIdentity = { isFile: false, device: 0, inode: 0, size: 0 };
+  readonly #mappings: FileMapping[] = [];
 
   constructor(
     private readonly system: System,
@@ -28,7 +29,7 @@ export class LinuxDescriptors implements Descriptors {
 
   /** How many files are mapped. */
   get mapped(): number {
-    return this.#mappings.size;
+    return this.#mappings.length;
   }
 
   close(fd: number): void {
@@ -40,29 +41,22 @@ export class LinuxDescriptors implements Descriptors {
   }
 
   open(fd: number, window: FileWindow): ClientFile | number {
-    const file = fileOf(fd);
-    // What is no file, such as an eventfd, can't be mapped either.
-    if (file === undefined) return -ENODEV;
-    const inside = window.offset + window.size <= file.size;
-    if (!window.map || !inside || !this.#trusted(fd)) return new PlainFile(fd, this.system);
-    const key = `${file.dev}:${file.ino}:${file.size}:${window.writable}`;
-    const known = this.#mappings.get(key);
-    if (known !== undefined) {
-      known.use();
-      this.system.close(fd);
-      return known;
-    }
     const { system } = this;
-    const gone = () => this.#mappings.delete(key);
-    const mapping = FileMapping.create({
-      system,
-      fd,
-      size: file.size,
-      writable: window.writable,
-      gone,
-    });
+    const file = this.#file;
+    const error = system.identify(fd, file);
+    // What is no file, such as an eventfd, can't be mapped either.
+    if (error < 0 || !file.isFile) return error || -ENODEV;
+    const inside = window.offset + window.size <= file.size;
+    if (!window.map || !inside || !this.#trusted(fd)) return new PlainFile(fd, system);
+    const { writable } = window;
+    const known = this.#mappings.find((mapping) => mapping.serves(file, writable));
+    if (known !== undefined) known.use();
+    const gone = (mapping: FileMapping) => {
+      this.#mappings.splice(this.#mappings.indexOf(mapping), 1);
+    };
+    const mapping = known ?? FileMapping.create({ system, fd, file: { ...file }, writable, gone });
     if (typeof mapping === 'number') return mapping;
-    this.#mappings.set(key, mapping);
+    if (known === undefined) this.#mappings.push(mapping);
     system.close(fd);
     return mapping;
   }
@@ -72,11 +66,6 @@ export class LinuxDescriptors implements Descriptors {
     const seals = this.system.seals(fd);
     return seals >= 0 && (seals & F_SEAL_SHRINK) !== 0;
   }
-}
-
-function fileOf(fd: number): Stats | undefined {
-  const stats = fstatSync(fd);
-  return stats.isFile() ? stats : undefined;
 }
 
 /** A file that is read and written: windows past its end, and files that must not be mapped. */

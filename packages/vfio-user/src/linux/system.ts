@@ -1,3 +1,5 @@
+import { getWide } from '../protocol/header.js';
+
 /** The few C functions that Node has no name for, called without a compiler. Addresses are numbers; results are negated errnos. */
 export interface System {
   /** socket(2), bind(2) and listen(2) at a path of the file system: a descriptor. */
@@ -29,6 +31,8 @@ export interface System {
   munmap(address: number, length: number): number;
   memfdCreate(name: string, flags: number): number;
   ftruncate(fd: number, length: number): number;
+  /** What a descriptor stands for, filled into `into`: 0 or a negated errno. */
+  identify(fd: number, into: FileIdentity): number;
   /** F_GET_SEALS */
   seals(fd: number): number;
   /** The address of bytes that live outside of the JavaScript heap. */
@@ -37,6 +41,15 @@ export interface System {
   view(address: number, length: number): Uint8Array;
   /** Calls back from the event loop while a descriptor is ready; the returned function ends it. The descriptor blocks afterwards. */
   watch(fd: number, what: 'readable' | 'writable', ready: () => void): () => void;
+}
+
+/** Which file it is. */
+export interface FileIdentity {
+  isFile: boolean;
+  device: number;
+  inode: number;
+  /** Bytes. */
+  size: number;
 }
 
 const AF_UNIX = 1;
@@ -49,6 +62,19 @@ const SO_SNDTIMEO = 21;
 const CLOCK_MONOTONIC = 1;
 const F_GET_SEALS = 1034;
 const FIONBIO = 0x5421;
+const AT_EMPTY_PATH = 0x1000;
+// struct statx, which is the same on every architecture.
+const STATX_BASIC_STATS = 0x7ff;
+const STATX_MODE = 28;
+const STATX_INO = 32;
+const STATX_FILE_SIZE = 40;
+const STATX_DEV_MAJOR = 136;
+const STATX_DEV_MINOR = 140;
+const STATX_SIZE = 256;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+/** Minor numbers take 20 bits. */
+const MINORS = 2 ** 20;
 const SUN_PATH = 108;
 const MICROSECONDS = 1_000_000;
 
@@ -91,6 +117,7 @@ function makeSystem(koffi: typeof import('koffi').default): System {
   const munmap = bind('munmap', I, L, L);
   const memfdCreate = bind('memfd_create', I, 'str', 'uint');
   const ftruncate = bind('ftruncate', I, I, L);
+  const statx = bind('statx', I, I, P, I, 'uint', P);
   const ioctl = bind('ioctl', I, I, L, P);
   const fcntl = bind('fcntl', I, I, I, I);
 
@@ -101,6 +128,8 @@ function makeSystem(koffi: typeof import('koffi').default): System {
   const scratchView = new DataView(scratch.buffer);
   const at = addressOf(scratch);
   const zero = new Uint8Array(4);
+  const stat = new Uint8Array(new ArrayBuffer(STATX_SIZE));
+  const statView = new DataView(stat.buffer);
   const clock = new Uint8Array(new ArrayBuffer(16));
   const clockView = new DataView(clock.buffer);
 
@@ -157,6 +186,17 @@ function makeSystem(koffi: typeof import('koffi').default): System {
     munmap: (address, length) => checked(munmap(address, length)),
     memfdCreate: (name, flags) => checked(memfdCreate(name, flags)),
     ftruncate: (fd, length) => checked(ftruncate(fd, length)),
+    identify(fd, into) {
+      const error = checked(statx(fd, zero, AT_EMPTY_PATH, STATX_BASIC_STATS, stat));
+      if (error < 0) return error;
+      into.isFile = (statView.getUint16(STATX_MODE, true) & S_IFMT) === S_IFREG;
+      into.device =
+        statView.getUint32(STATX_DEV_MAJOR, true) * MINORS +
+        statView.getUint32(STATX_DEV_MINOR, true);
+      into.inode = getWide(statView, STATX_INO);
+      into.size = getWide(statView, STATX_FILE_SIZE);
+      return 0;
+    },
     seals: (fd) => checked(fcntl(fd, F_GET_SEALS, 0)),
     addressOf,
     view: (address, length) => new Uint8Array(koffi.view(BigInt(address), length)),

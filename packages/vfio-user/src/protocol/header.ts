@@ -50,6 +50,17 @@ export function getWide(view: DataView, at: number): number {
   return high === 0 ? low : high * WORD + low;
 }
 
+/** Above this only multiples of 2 KiB are exact as numbers. */
+const EXACT_HIGH = 2 ** 21;
+const COARSE = 2 ** 11;
+
+/** A u64 as a number that is exactly it; -1 where there is none: above 2^53 and no multiple of 2 KiB. */
+export function getExact(view: DataView, at: number): number {
+  const high = view.getUint32(at + 4, true);
+  const low = view.getUint32(at, true);
+  return high >= EXACT_HIGH && low % COARSE !== 0 ? -1 : high * WORD + low;
+}
+
 /** Writes a number below 2^53 as a u64. */
 export function putWide(view: DataView, at: number, value: number): void {
   view.setUint32(at, value % WORD, true);

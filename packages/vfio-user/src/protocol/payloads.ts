@@ -1,14 +1,12 @@
-import { type StructOf, struct, u32, u64 } from '@vfiokit/uapi';
+import { struct, u32, u64 } from '@vfiokit/uapi';
 
-/** DMA_MAP: a window of the client's memory. With a descriptor it starts `offset` bytes into the file. */
-export const dmaMap = struct('vfio_user_dma_map', {
-  argsz: u32,
-  flags: u32,
-  offset: u64,
-  address: u64,
-  size: u64,
-});
-export type DmaMap = StructOf<typeof dmaMap>;
+// DMA_MAP, a window of the client's memory: argsz (u32), flags (u32), then these; with a descriptor it starts `offset`
+// bytes into the file.
+export const DMA_MAP_FLAGS = 4;
+export const DMA_MAP_OFFSET = 8;
+export const DMA_MAP_ADDRESS = 16;
+export const DMA_MAP_BYTES = 24;
+export const DMA_MAP_SIZE = 32;
 
 export const DMA_MAP_READABLE = 0x1;
 export const DMA_MAP_WRITEABLE = 0x2;
@@ -17,13 +15,11 @@ export const DMA_MAP_MMAP = 0x4;
 /** The file is to be read and written. */
 export const DMA_MAP_FILE_IO = 0x8;
 
-/** DMA_UNMAP, without the bitmap that may follow. */
-export const dmaUnmap = struct('vfio_user_dma_unmap', {
-  argsz: u32,
-  flags: u32,
-  address: u64,
-  size: u64,
-});
+// DMA_UNMAP: argsz (u32), flags (u32), then these; a bitmap may follow.
+export const DMA_UNMAP_FLAGS = 4;
+export const DMA_UNMAP_ADDRESS = 8;
+export const DMA_UNMAP_BYTES = 16;
+export const DMA_UNMAP_SIZE = 24;
 
 /** A {@link dirtyBitmap} follows, and is to be filled. */
 export const DMA_UNMAP_GET_DIRTY = 0x1;

@@ -1,17 +1,25 @@
-import { EINVAL, ENOENT } from '@vfiokit/uapi';
+import { EINVAL, ENOENT, viewOf } from '@vfiokit/uapi';
 import type { ClientMemory } from '../dma/client-memory.js';
 import { bitmapBytes, isPowerOfTwo } from '../dma/dirty-log.js';
 import { WRITEABLE } from '../dma/windows.js';
+import { getExact } from '../protocol/header.js';
 import {
+  DMA_MAP_ADDRESS,
+  DMA_MAP_BYTES,
   DMA_MAP_FILE_IO,
+  DMA_MAP_FLAGS,
   DMA_MAP_MMAP,
+  DMA_MAP_OFFSET,
   DMA_MAP_READABLE,
+  DMA_MAP_SIZE,
   DMA_MAP_WRITEABLE,
+  DMA_UNMAP_ADDRESS,
   DMA_UNMAP_ALL,
+  DMA_UNMAP_BYTES,
+  DMA_UNMAP_FLAGS,
   DMA_UNMAP_GET_DIRTY,
+  DMA_UNMAP_SIZE,
   dirtyBitmap,
-  dmaMap,
-  dmaUnmap,
 } from '../protocol/payloads.js';
 import type { ClientFile, Descriptors } from '../transport/descriptors.js';
 import type { Reply } from './reply.js';
@@ -24,7 +32,7 @@ export type UnmapMode = 'covering' | 'exact';
 
 const MAP_FLAGS = DMA_MAP_READABLE | DMA_MAP_WRITEABLE | DMA_MAP_MMAP | DMA_MAP_FILE_IO;
 const PERMISSIONS = DMA_MAP_READABLE | DMA_MAP_WRITEABLE;
-const SPACE = 2n ** 64n;
+const SPACE = 2 ** 64;
 
 /** DMA_MAP and DMA_UNMAP: what the client lends of its memory. */
 export class DmaCommands {
@@ -38,76 +46,74 @@ export class DmaCommands {
 
   /** @param fds descriptors that came along; the one that is taken over is removed from it. */
   map(payload: Uint8Array, fds: number[]): number {
-    if (payload.length < dmaMap.size) return -EINVAL;
-    const { argsz, flags, offset, address, size } = dmaMap.decode(payload);
-    if (argsz < dmaMap.size || (flags & ~MAP_FLAGS) !== 0) return -EINVAL;
-    const [fd] = fds;
+    if (payload.length < DMA_MAP_SIZE) return -EINVAL;
+    const view = viewOf(payload);
+    const flags = view.getUint32(DMA_MAP_FLAGS, true);
+    if (view.getUint32(0, true) < DMA_MAP_SIZE || (flags & ~MAP_FLAGS) !== 0) return -EINVAL;
+    const fd = fds[0];
     if (fd === undefined && (flags & (DMA_MAP_MMAP | DMA_MAP_FILE_IO)) !== 0) return -EINVAL;
-    const place = { address, size };
-    const fault = this.memory.windows.check(place);
+    const start = getExact(view, DMA_MAP_ADDRESS);
+    const size = getExact(view, DMA_MAP_BYTES);
+    const offset = getExact(view, DMA_MAP_OFFSET);
+    const fault = this.memory.windows.check(start, size);
     if (fault < 0) return fault;
     let file: ClientFile | undefined;
     if (fd !== undefined) {
-      if (offset + size > BigInt(Number.MAX_SAFE_INTEGER)) return -EINVAL;
-      const opened = this.descriptors.open(fd, {
-        offset: Number(offset),
-        size: Number(size),
-        writable: (flags & WRITEABLE) !== 0,
-        map: (flags & (DMA_MAP_MMAP | DMA_MAP_FILE_IO)) !== DMA_MAP_FILE_IO,
-      });
+      if (offset < 0 || offset + size > Number.MAX_SAFE_INTEGER) return -EINVAL;
+      const writable = (flags & WRITEABLE) !== 0;
+      const map = (flags & (DMA_MAP_MMAP | DMA_MAP_FILE_IO)) !== DMA_MAP_FILE_IO;
+      const opened = this.descriptors.open(fd, { offset, size, writable, map });
       if (typeof opened === 'number') return opened;
       file = opened;
       fds.shift();
     }
-    this.memory.windows.add(place, flags & PERMISSIONS, Number(offset), file);
+    this.memory.windows.add(start, size, flags & PERMISSIONS, offset, file);
     return 0;
   }
 
   unmap(payload: Uint8Array): Reply {
-    if (payload.length < dmaUnmap.size) return -EINVAL;
-    const { argsz, flags, address, size } = dmaUnmap.decode(payload);
-    if (argsz < dmaUnmap.size || argsz > this.largest) return -EINVAL;
+    if (payload.length < DMA_UNMAP_SIZE) return -EINVAL;
+    const view = viewOf(payload);
+    const argsz = view.getUint32(0, true);
+    const flags = view.getUint32(DMA_UNMAP_FLAGS, true);
+    if (argsz < DMA_UNMAP_SIZE || argsz > this.largest) return -EINVAL;
+    const start = getExact(view, DMA_UNMAP_ADDRESS);
+    const end = start + getExact(view, DMA_UNMAP_BYTES);
     if (flags === DMA_UNMAP_ALL) {
-      if (address !== 0n || size !== 0n) return -EINVAL;
+      if (end !== 0) return -EINVAL;
       this.memory.cancel(0, Number.POSITIVE_INFINITY);
       this.memory.windows.clear();
-      return payload.slice(0, dmaUnmap.size);
+      return payload.subarray(0, DMA_UNMAP_SIZE);
     }
-    if ((flags & ~DMA_UNMAP_GET_DIRTY) !== 0 || address + size > SPACE) return -EINVAL;
-    const bitmap = flags === 0 ? new Uint8Array(0) : this.#dirtyPages(payload, argsz);
+    if ((flags & ~DMA_UNMAP_GET_DIRTY) !== 0 || start < 0 || end < start || end > SPACE)
+      return -EINVAL;
+    const { windows } = this.memory;
+    if (this.mode === 'exact' && !windows.has(start, end)) return -ENOENT;
+    if (windows.splits(start, end)) return -EINVAL;
+    const bitmap = flags === 0 ? undefined : this.#dirtyPages(payload, argsz, start, end);
     if (typeof bitmap === 'number') return bitmap;
-    const result = this.#remove(address, size);
-    if (result < 0) return result;
-    const answer = new Uint8Array(dmaUnmap.size + bitmap.length);
-    answer.set(payload.subarray(0, dmaUnmap.size));
-    answer.set(bitmap, dmaUnmap.size);
+    // Transfers end before the memory that they use goes.
+    this.memory.cancel(start, end);
+    windows.remove(start, end);
+    if (bitmap === undefined) return payload.subarray(0, DMA_UNMAP_SIZE);
+    const answer = new Uint8Array(DMA_UNMAP_SIZE + bitmap.length);
+    answer.set(payload.subarray(0, DMA_UNMAP_SIZE));
+    answer.set(bitmap, DMA_UNMAP_SIZE);
     return answer;
   }
 
-  /** Transfers end before the memory that they use goes. */
-  #remove(address: bigint, size: bigint): number {
-    const { windows } = this.memory;
-    if (this.mode === 'exact' && !windows.has(address, size)) return -ENOENT;
-    const error = windows.splits(address, size) ? -EINVAL : 0;
-    if (error < 0) return error;
-    this.memory.cancel(Number(address), Number(address + size));
-    windows.remove(address, size);
-    return 0;
-  }
-
   /** The pages of the range that were written, with the bitmap's header in front. */
-  #dirtyPages(payload: Uint8Array, argsz: number): Uint8Array | number {
-    const { log, windows } = this.memory;
-    if (!log.active || payload.length < dmaUnmap.size + dirtyBitmap.size) return -EINVAL;
-    const { address, size } = dmaUnmap.decode(payload);
-    const { pageSize, size: room } = dirtyBitmap.decode(payload, dmaUnmap.size);
+  #dirtyPages(payload: Uint8Array, argsz: number, start: number, end: number): Uint8Array | number {
+    const { log } = this.memory;
+    if (!log.active || payload.length < DMA_UNMAP_SIZE + dirtyBitmap.size) return -EINVAL;
+    const { pageSize, size: room } = dirtyBitmap.decode(payload, DMA_UNMAP_SIZE);
     const page = Number(pageSize);
-    if (!isPowerOfTwo(page) || windows.splits(address, size)) return -EINVAL;
-    const bytes = bitmapBytes(Number(size), page);
-    if (room < BigInt(bytes) || argsz < dmaUnmap.size + dirtyBitmap.size + bytes) return -EINVAL;
+    if (!isPowerOfTwo(page)) return -EINVAL;
+    const bytes = bitmapBytes(end - start, page);
+    if (room < BigInt(bytes) || argsz < DMA_UNMAP_SIZE + dirtyBitmap.size + bytes) return -EINVAL;
     const answer = new Uint8Array(dirtyBitmap.size + bytes);
     dirtyBitmap.encode({ pageSize, size: room }, answer);
-    log.report(Number(address), Number(size), page, answer.subarray(dirtyBitmap.size));
+    log.report(start, end - start, page, answer.subarray(dirtyBitmap.size));
     return answer;
   }
 }
