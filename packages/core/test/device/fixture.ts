@@ -1,7 +1,9 @@
 import {
+  type DeviceNodeFile,
   DevVfio,
   GENERIC_IOMMU,
   type GroupFile,
+  type Iommufd,
   IommuGroups,
   registerIommu,
   VfioGroups,
@@ -173,6 +175,20 @@ export class Machine implements Disposable {
     const device = group.getDevice(core.name, this.process);
     this.#undos.push(() => device.close());
     return device;
+  }
+
+  /** Opens the own node of a bound device, and leaves it unbound. */
+  openNode(core: VfioPciCoreDevice): DeviceNodeFile {
+    const file = this.groups.deviceNodes.find(({ device }) => device === core)!.open();
+    this.#undos.push(() => file.close());
+    return file;
+  }
+
+  /** Opens `/dev/iommu`. */
+  openIommufd(): Iommufd {
+    const iommufd = this.container.resolve(DevVfio).openIommufd();
+    this.#undos.push(() => iommufd.close());
+    return iommufd;
   }
 
   /** The configuration accesses to a function; `take()` returns those since it was last called. */

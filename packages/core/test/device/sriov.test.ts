@@ -1,13 +1,14 @@
 import type { PciDevice } from '@vfiokit/pci';
 import { describe, expect, it } from 'vitest';
 import { OPS_NAME } from '../../src/tokens.js';
-import { Machine, type MachineOptions, SRIOV } from './fixture.js';
+import { bridge, ioctl, Machine, type MachineOptions, SRIOV } from './fixture.js';
 
 const EBUSY = 16;
 const EINVAL = 22;
 const ENOENT = 2;
 const ENOMEM = 12;
 const ERANGE = 34;
+const HOT_RESET = 0x3b71;
 const D0 = 0;
 const D3_HOT = 3;
 
@@ -127,6 +128,17 @@ describe('a PF with VFs', () => {
     expect(host.pdev.currentState).toBe(D0);
   });
 
+  it('[core:C4.50] stays in D0 whatever its user writes to PMCSR', () => {
+    using host = withPf();
+    const device = host.machine.open(host.pf);
+    host.setNumVfs(1);
+    expect(device.write(7, 0x44, 2, D3_HOT)).toBe(2);
+    expect(host.pdev.currentState).toBe(D0);
+    host.setNumVfs(0);
+    device.write(7, 0x44, 2, D3_HOT);
+    expect(host.pdev.currentState).toBe(D3_HOT);
+  });
+
   it('[core:C9.20] loses them when it is unbound', () => {
     using host = withPf();
     host.setNumVfs(2);
@@ -172,5 +184,21 @@ describe('VFs that appear', () => {
     host.setNumVfs(1);
     const vf = host.machine.bind(host.pdev.virtualFunctions[0]!);
     expect(host.machine.vfio.setNumVfs(vf, 1)).toBe(-ENOENT);
+  });
+});
+
+describe('a VF on a bus with others', () => {
+  it('[core:C6.10] can not reset that bus', () => {
+    using machine = new Machine({ parameters: { enable_sriov: true } });
+    machine.add('0000:00:01.0', { base: bridge(1), description: { bars: [] } });
+    const pf = machine.bind(machine.add('0000:01:00.0', { config: SRIOV }));
+    const { iommuGroup } = pf;
+    // A VF of a PF whose VFs somebody else made needs no token.
+    pf.pdev.sriov!.enable(1);
+    const vf = machine.bind(pf.pdev.virtualFunctions[0]!, undefined, iommuGroup);
+    const group = machine.openGroup(pf);
+    const device = machine.open(vf, group);
+    const fd = machine.process.fds.install(group);
+    expect(ioctl(device, machine.process, HOT_RESET, 16, 0, 1, fd)[0]).toBe(-EINVAL);
   });
 });
