@@ -36,7 +36,16 @@ export class MatrixBusMachine extends Partition {
       parameters,
       hardware.sclp,
     );
-    this.matrixBus.onHostChanged(() => this.kernel.scanner.force());
+    const { bus, scanner } = this.kernel;
+    this.matrixBus.attachHost({
+      release: (apqns) => {
+        for (const apqn of apqns) {
+          const queue = bus.queue(apqn);
+          if (queue !== undefined) bus.removeDevice(queue);
+        }
+      },
+      rescan: () => scanner.force(),
+    });
     this.kernel.start();
   }
 

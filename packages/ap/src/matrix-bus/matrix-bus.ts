@@ -27,6 +27,14 @@ export interface MatrixBusParts {
   readonly reclaim: Reclaim;
 }
 
+/** The host's own AP bus, as the matrix bus below it meets it. */
+export interface HostBus {
+  /** Takes queues away from their drivers and off the bus. They are gone when this returns. */
+  release(apqns: readonly Apqn[]): void;
+  /** Looks for what there is now. */
+  rescan(): void;
+}
+
 /** A queue that a guest matrix owns. */
 export class OwnedQueue extends PassedQueue {
   constructor(
@@ -48,7 +56,7 @@ export class MatrixBus {
   readonly #matrices = new Map<string, GuestMatrix>();
   readonly #owned: (OwnedQueue | undefined)[] = [];
   #lpar: QciInfo;
-  #listeners: readonly (() => void)[] = [];
+  #host: HostBus | undefined;
 
   /** The AP instructions of the host's own AP bus: whatever a guest owns answers with response code 01. */
   readonly hostInstructions: ApInstructions;
@@ -76,9 +84,9 @@ export class MatrixBus {
     return this.#owned[apqn];
   }
 
-  /** Calls back whenever the host has more or fewer queues than before: its AP bus shall scan. */
-  onHostChanged(listener: () => void): void {
-    this.#listeners = [...this.#listeners, listener];
+  /** The host's AP bus comes up on {@link hostInstructions}. */
+  attachHost(host: HostBus): void {
+    this.#host = host;
   }
 
   /** Makes an empty guest matrix. No guest need exist yet. @throws VfioError `EEXIST`. */
@@ -110,7 +118,9 @@ export class MatrixBus {
   take(owner: GuestMatrix, apqns: readonly Apqn[]): void {
     const queues = apqns.map((apqn) => new OwnedQueue(apqn, owner));
     for (const queue of queues) this.#owned[queue.apqn] = queue;
-    this.#tellHost();
+    // A rescan alone would not do: one that is under way may have passed the queue already.
+    this.#host?.release(apqns);
+    this.#host?.rescan();
     this.parts.reset.resetQueues(queues.filter(({ apqn }) => this.#present(apqn)));
   }
 
@@ -124,7 +134,7 @@ export class MatrixBus {
       queue.releaseIrq();
       this.#owned[queue.apqn] = undefined;
     }
-    this.#tellHost();
+    this.#host?.rescan();
   }
 
   /**
@@ -140,7 +150,7 @@ export class MatrixBus {
     for (const queue of this.#owned)
       if (queue !== undefined && matrixHas(previous, queue.apqn) && !matrixHas(next, queue.apqn))
         queue.releaseIrq();
-    this.#tellHost();
+    this.#host?.rescan();
   }
 
   #present(apqn: Apqn): boolean {
@@ -156,9 +166,5 @@ export class MatrixBus {
     const apm = apids.filter((apid) => apqis.length === 0 || apqis.some((d) => isHost(apid, d)));
     const aqm = apqis.filter((apqi) => apids.length === 0 || apids.some((a) => isHost(a, apqi)));
     return { ...lpar, apm: ApMask.from(apm), aqm: ApMask.from(aqm) };
-  }
-
-  #tellHost(): void {
-    for (const listener of this.#listeners) listener();
   }
 }
