@@ -14,9 +14,16 @@ import {
   kernelRelease,
   parseReservedRegions,
   registerIommu,
+  VfioGroups,
 } from '@vfiokit/iommu';
 import { type PciDevice, PciTopology } from '@vfiokit/pci';
-import { ENOENT, VfioError } from '@vfiokit/uapi';
+import {
+  ENOENT,
+  type Process,
+  VFIO_TYPE1v2_IOMMU,
+  type VfioDevice,
+  VfioError,
+} from '@vfiokit/uapi';
 import { container, type DependencyContainer } from 'tsyringe';
 import {
   busesBehind,
@@ -98,6 +105,29 @@ export class RecordedMachine {
     }
     device.driver = driver;
     return true;
+  }
+
+  /**
+   * Opens a device as a user does: its group, a type1 container, a descriptor. Binds it to vfio-pci if nothing is bound.
+   *
+   * @throws VfioError EINVAL for a device that vfio-pci does not take, and whatever opening fails with.
+   */
+  open(index: number, process: Process): VfioDevice {
+    const { pdev, bound } = this.devices[index]!;
+    const group = this.groupOf(pdev);
+    if (group === undefined)
+      throw new VfioError('EINVAL', `${pdev.name}: in no IOMMU group; the machine has no IOMMU`);
+    if (bound === undefined && !this.bind(index, VFIO_DRIVER))
+      throw new VfioError('EINVAL', `${pdev.name}: vfio-pci does not take it; is it a bridge?`);
+    const file = this.#container.resolve(VfioGroups).openGroup(group.id, process);
+    const memory = this.dev.openContainer();
+    file.group.setContainer(memory, process);
+    memory.setIommu(VFIO_TYPE1v2_IOMMU, process);
+    const device = file.getDevice(pdev.name, process);
+    // An open device keeps its group and its container.
+    file.close();
+    memory.close();
+    return device;
   }
 
   /** Takes a device from its driver; calls back when that has happened. */

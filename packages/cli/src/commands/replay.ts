@@ -33,6 +33,7 @@ export const replay = command({
   args: {
     file: {
       type: 'positional',
+      required: true,
       description: 'Traces (.jsonl, .jsonl.gz), folders of them, or patterns with *',
     },
     limit: { type: 'string', description: 'How many differences to show', default: '10' },

@@ -1,0 +1,32 @@
+import { command, EXIT_OK, JSON_OPTION } from '../command.js';
+import { renderInspection } from '../inspect/render-inspection.js';
+import { inspectFile } from '../inspect/subject.js';
+
+/** Opens a function as user space would and shows everything that it tells. */
+export const inspect = command({
+  name: 'inspect',
+  summary:
+    'open a device as user space does: regions, interrupts, raw beside virtual configuration space',
+  examples: [
+    'inspect traces/edu/std.jsonl.gz',
+    'inspect /sys/bus/pci/devices/0000:00:02.0/config',
+    'inspect lspci-xxxx.txt --device 0000:3b:00.0',
+  ],
+  args: {
+    subject: {
+      type: 'positional',
+      required: true,
+      description:
+        "A device of the machine, a trace, a sysfs 'config' file, or what lspci -xxxx printed",
+    },
+    device: { type: 'string', description: 'Which function of a file that holds several' },
+    json: JSON_OPTION,
+  },
+  async run({ args, io }) {
+    const { inspection, remarks } = await inspectFile(args.subject, args.device);
+    for (const remark of remarks) io.warn(remark);
+    if (args.json) io.json(inspection);
+    else for (const line of renderInspection(inspection, io.colors)) io.print(line);
+    return EXIT_OK;
+  },
+});
