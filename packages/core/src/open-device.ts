@@ -307,6 +307,7 @@ export class OpenDevice implements ConfigEffects {
 
   #createFixedRegions(): FixedRegions {
     const { core, pdev, gate, mappings } = this;
+    const { ioBarHonoursEnable } = core.quirks;
     return new FixedRegions({
       pdev,
       kernel: core.kernel,
@@ -314,7 +315,7 @@ export class OpenDevice implements ConfigEffects {
       gate,
       mappings,
       disableVga: core.parameters.disable_vga,
-      testPorts: core.quirks.ioBarHonoursEnable,
+      portGate: ioBarHonoursEnable ? new MemoryGate(pdev, this.config.vconfig, 'ports') : undefined,
       undos: this.#undos,
     });
   }

@@ -31,8 +31,8 @@ export interface BarOptions {
   readonly msixTable: MsixTable | undefined;
   readonly gate: MemoryGate;
   readonly mappings: Mappings;
-  /** I/O BARs are tested like memory (sane side of quirk W17). */
-  readonly testPorts: boolean;
+  /** What I/O BARs ask; nothing in the kernel (quirk W17). */
+  readonly portGate: MemoryGate | undefined;
 }
 
 /** A base address register's region, 0 to 5 (vfio_pci_rdwr.c: vfio_pci_bar_rw). */
@@ -50,7 +50,7 @@ export class BarRegion implements Region {
     this.resource = pdev.resources[index]!;
     // A BAR whose host address is 0 counts as unimplemented (quirk W27).
     this.size = this.resource.start === 0n ? 0 : this.resource.length;
-    this.#gate = this.resource.isMemory || options.testPorts ? gate : undefined;
+    this.#gate = this.resource.isMemory ? gate : options.portGate;
     const hasTable = msixTable !== undefined && msixTable.bar === index;
     this.window = {
       block: pdev.barMemory(index),

@@ -23,8 +23,8 @@ export interface FixedRegionsOptions {
   readonly mappings: Mappings;
   /** The parameter `disable_vga`. */
   readonly disableVga: boolean;
-  /** I/O BARs are tested like memory (sane side of quirk W17). */
-  readonly testPorts: boolean;
+  /** What I/O BARs ask; nothing in the kernel (quirk W17). */
+  readonly portGate: MemoryGate | undefined;
   /** Where reservations are noted, to be given back at the last close. */
   readonly undos: UndoStack;
 }
@@ -52,7 +52,7 @@ export class FixedRegions {
           msixTable,
           gate,
           mappings,
-          testPorts: options.testPorts,
+          portGate: options.portGate,
         }),
     );
     const hasVga = kernel.vga && !options.disableVga && pdev.class >>> 8 === CLASS_VGA;

@@ -1,6 +1,7 @@
 import type { PciDevice } from '@vfiokit/pci';
 
 const D3_HOT = 3;
+const COMMAND_IO = 0x01;
 const COMMAND_MEMORY = 0x02;
 
 /**
@@ -9,17 +10,21 @@ const COMMAND_MEMORY = 0x02;
  */
 export class MemoryGate {
   readonly #always: boolean;
+  readonly #bit: number;
 
+  /** @param kind ports have the same rule with their own bit, where they are asked at all (quirk W17). */
   constructor(
     private readonly pdev: Pick<PciDevice, 'currentState' | 'noCommandMemory'>,
     private readonly vconfig: Uint8Array,
+    kind: 'memory' | 'ports' = 'memory',
   ) {
-    this.#always = pdev.noCommandMemory;
+    this.#always = kind === 'memory' && pdev.noCommandMemory;
+    this.#bit = kind === 'memory' ? COMMAND_MEMORY : COMMAND_IO;
   }
 
   get open(): boolean {
     return (
-      this.pdev.currentState < D3_HOT && (this.#always || (this.vconfig[4]! & COMMAND_MEMORY) !== 0)
+      this.pdev.currentState < D3_HOT && (this.#always || (this.vconfig[4]! & this.#bit) !== 0)
     );
   }
 }

@@ -82,8 +82,11 @@ export function openBar(options: BarFixtureOptions = {}) {
     msixTable: options.msixTable,
     gate,
     mappings,
-    testPorts: options.testPorts ?? false,
+    portGate: options.testPorts ? new MemoryGate(pdev, vconfig, 'ports') : undefined,
   });
+  const decode = (bit: number, on: boolean) => {
+    vconfig[4] = on ? vconfig[4]! | bit : vconfig[4]! & ~bit;
+  };
   return {
     bar,
     block,
@@ -91,7 +94,10 @@ export function openBar(options: BarFixtureOptions = {}) {
     mappings,
     low,
     set memory(on: boolean) {
-      vconfig[4] = on ? 2 : 0;
+      decode(2, on);
+    },
+    set ports(on: boolean) {
+      decode(1, on);
     },
     /** The bytes of a read of this many, or its errno. */
     read(offset: number, count: number) {
