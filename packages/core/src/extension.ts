@@ -167,8 +167,8 @@ export interface MigrationStream {
   write?(from: Uint8Array): number;
   /** Whether a read would not be answered with `-EAGAIN` or `-ENOMSG`, or a write with `-EAGAIN`; true if absent. */
   ready?(): boolean;
-  /** Saving while running: what a user may expect to read, or a negated errno. */
-  precopyInfo?(): PrecopyInfo | number;
+  /** Saving while running: what a user may expect to read, or a negated errno; `v2`: it understands that data may come anew. */
+  precopyInfo?(v2: boolean): PrecopyInfo | number;
   /** A read that finds nothing answers 0 while the device runs on, against the interface's rule, as some drivers do. */
   readonly quietEnd?: boolean;
   /** The transfer ended, whether complete or not. */

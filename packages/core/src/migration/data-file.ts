@@ -77,7 +77,7 @@ export class MigrationDataFile implements MigrationFile {
     if (typeof asked === 'number') return asked;
     if (this.#ended) return -ENODEV;
     if (!this.#copiesWhileRunning() || this.stream.precopyInfo === undefined) return -EINVAL;
-    const info = this.stream.precopyInfo();
+    const info = this.stream.precopyInfo(this.owner.precopyInfoV2);
     if (typeof info === 'number') return info;
     const { initialBytes, dirtyBytes, reinit } = info;
     // A user that did not opt in gets its own flags back.
