@@ -1,17 +1,17 @@
 import 'reflect-metadata';
 
-export { describeOperation, describeReturn } from './describe.js';
-export type { Difference, Mismatch } from './difference.js';
-export { EXPLANATIONS, type Explanation } from './explanations.js';
+export { RecordedMachine } from './machine/recorded-machine.js';
+export { Replayer } from './play/replayer.js';
+export type { Difference, Mismatch } from './result/difference.js';
+export { EXPLANATIONS, type Explanation } from './result/explanations.js';
+export { classCounts, renderDifference } from './result/report.js';
+export { type Count, played, Tally } from './result/tally.js';
+export { describeOperation, describeReturn } from './trace/describe.js';
 export {
   OPERATION_CLASSES,
   type OperationClass,
   operationClass,
   type Side,
-} from './operation-class.js';
-export { readTrace } from './read-trace.js';
-export { RecordedMachine } from './recorded-machine.js';
-export { Replayer } from './replayer.js';
-export { classCounts, renderDifference } from './report.js';
-export { type Count, played, Tally } from './tally.js';
-export type * from './trace.js';
+} from './trace/operation-class.js';
+export { readTrace } from './trace/read-trace.js';
+export type * from './trace/trace.js';

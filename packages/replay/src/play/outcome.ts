@@ -1,6 +1,6 @@
-import { describeReturn } from './describe.js';
-import type { Mismatch } from './difference.js';
-import type { TraceOp } from './trace.js';
+import type { Mismatch } from '../result/difference.js';
+import { describeReturn } from '../trace/describe.js';
+import type { TraceOp } from '../trace/trace.js';
 
 /** What the model answered to an operation; what is absent is not compared. */
 export interface Outcome {

@@ -20,8 +20,8 @@ import {
   type VectorKind,
 } from '@vfiokit/pci';
 import { EBUSY, ENOMEM, ENOSPC, ENOTTY } from '@vfiokit/uapi';
+import type { IoctlOp, TraceOp } from '../trace/trace.js';
 import { LearnedMasks } from './learned-masks.js';
-import type { IoctlOp, TraceOp } from './trace.js';
 
 const INTX = 0;
 const CONFIG_SIZE = 4096;

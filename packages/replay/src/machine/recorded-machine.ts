@@ -1,19 +1,11 @@
-import {
-  type KernelConfig,
-  PLATFORM_HOOKS,
-  registerCore,
-  VfioPci,
-  type VfioPciCoreDevice,
-} from '@vfiokit/core';
+import { VfioPci, type VfioPciCoreDevice } from '@vfiokit/core';
 import {
   type Container,
   DevVfio,
   type IommuGroup,
   IommuGroups,
   iommuFromRegisters,
-  kernelRelease,
   parseReservedRegions,
-  registerIommu,
   VfioGroups,
 } from '@vfiokit/iommu';
 import { type PciDevice, PciTopology } from '@vfiokit/pci';
@@ -24,17 +16,13 @@ import {
   type VfioDevice,
   VfioError,
 } from '@vfiokit/uapi';
-import { container, type DependencyContainer } from 'tsyringe';
-import {
-  busesBehind,
-  type FunctionPlan,
-  planFunction,
-  planNeighbour,
-  unhex,
-} from './recorded-functions.js';
-import { recordedInfo } from './recorded-info.js';
+import { type DependencyContainer } from 'tsyringe';
+import type { RecordedDevice, Trace, TraceMeta, TraceOp } from '../trace/trace.js';
+import { type FunctionPlan, planFunction } from './function-plan.js';
+import { busesBehind, planNeighbour } from './neighbour.js';
+import { recordedContainer } from './recorded-container.js';
 import { RecordedPlatform } from './recorded-platform.js';
-import type { RecordedDevice, Trace, TraceMeta, TraceOp } from './trace.js';
+import { unhex } from './unhex.js';
 
 const VFIO_DRIVER = 'vfio-pci';
 /** Drivers that leave the DMA of their group alone (driver_managed_dma), so that a user may have the rest of it. */
@@ -50,7 +38,11 @@ export interface MachineDevice {
   bound: VfioPciCoreDevice | undefined;
 }
 
-/** The machine that a trace was recorded on, rebuilt out of its first two lines. */
+/**
+ * The machine that a trace was recorded on, rebuilt out of its first two lines.
+ *
+ * Making one throws VfioError EINVAL for a machine that can't be: BARs of impossible sizes, malformed addresses.
+ */
 export class RecordedMachine {
   readonly platform: RecordedPlatform;
   readonly topology: PciTopology;
@@ -64,7 +56,7 @@ export class RecordedMachine {
 
   constructor(readonly trace: Trace) {
     const { meta } = trace;
-    this.#container = createContainer(trace);
+    this.#container = recordedContainer(trace);
     this.#runtimePm = meta.devices.some((device) => device['power/runtime_status'] !== undefined);
     const probed = new Set(trace.probes.map(({ bdf }) => bdf));
     this.platform = new RecordedPlatform({
@@ -75,9 +67,18 @@ export class RecordedMachine {
     this.topology = new PciTopology({ platform: this.platform, idlePolicy: 'deferred' });
     this.dev = this.#container.resolve(DevVfio);
     this.vfio = this.#container.resolve(VfioPci);
-    this.#createGroups(meta);
-    this.devices = this.#createFunctions(trace);
-    this.#bindInitial();
+    try {
+      this.#createGroups(meta);
+      this.devices = this.#createFunctions(trace);
+      this.#bindInitial();
+    } catch (cause) {
+      if (!(cause instanceof VfioError)) throw cause;
+      throw new VfioError(
+        'EINVAL',
+        `${trace.path}: its machine can't be rebuilt: ${cause.message}`,
+        { cause },
+      );
+    }
   }
 
   /** An operation is about to be played. */
@@ -205,8 +206,13 @@ export class RecordedMachine {
     const plans: readonly FunctionPlan[] = meta.devices.map((recorded, i) => {
       const vfs = meta.devices.flatMap(({ physfn }, vf) => (physfn === recorded.bdf ? [vf] : []));
       const probe = probes.find((other) => other.bdf === recorded.bdf);
-      return planFunction(recorded, probe, meta.rom[i], {
-        virtualFunction: (vf) => plans[vfs[vf]!]!.description,
+      return planFunction(recorded, {
+        probe,
+        rom: meta.rom[i],
+        ...(Number(recorded.sriov_totalvfs ?? 0) > 0 && {
+          virtualFunction: (vf: number) =>
+            plans[vfs[vf]!]?.description ?? { config: new Uint8Array(256) },
+        }),
       });
     });
     const made: MachineDevice[] = [];
@@ -220,7 +226,7 @@ export class RecordedMachine {
         const plan =
           bridge === undefined
             ? planNeighbour(neighbour, { secondary: behind.get(bdf), hasVfs })
-            : planFunction(bridge, undefined, null);
+            : planFunction(bridge);
         this.#add(bdf, plan, physfn);
         continue;
       }
@@ -260,50 +266,4 @@ export class RecordedMachine {
       pdev.function.updateDecoding();
     }
   }
-}
-
-/** What the distribution's kernel of an architecture was built with. */
-function kernelConfig({ arch, kernel, pagesize }: TraceMeta): KernelConfig {
-  const [major = 0, minor = 0] = kernel.split('.').map(Number);
-  return {
-    intx: arch !== 's390x',
-    vga: arch === 'x86_64',
-    // s390 maps BARs since Linux 6.16.
-    mmap: arch !== 's390x' || major > 6,
-    newestFeature: major > 6 ? 12 : 10,
-    // Exporting device memory came with Linux 6.19.
-    dmabuf: major > 6 || (major === 6 && minor >= 19),
-    pageSize: pagesize,
-  };
-}
-
-function createContainer(trace: Trace): DependencyContainer {
-  const { meta } = trace;
-  const on = (name: string) => meta.modparams[name] === 'Y';
-  const own = container.createChildContainer();
-  const limit = Number(meta.modparams.dma_entry_limit ?? 65535);
-  registerIommu(own, {
-    parameters: {
-      pageSize: meta.pagesize,
-      allowUnsafeInterrupts: on('allow_unsafe_interrupts'),
-      dmaEntryLimit: limit,
-      release: kernelRelease(meta.kernel),
-      deviceCdev: false,
-    },
-    backends: [meta.arch.startsWith('ppc64') ? 'spapr-tce' : 'type1', 'noiommu'],
-  });
-  registerCore(own, {
-    parameters: {
-      nointxmask: on('nointxmask'),
-      disable_vga: on('disable_vga'),
-      disable_idle_d3: on('disable_idle_d3'),
-      enable_sriov: on('enable_sriov'),
-      disable_denylist: on('disable_denylist'),
-      ids: meta.modparams.ids ?? '',
-    },
-    kernel: kernelConfig(meta),
-  });
-  const info = recordedInfo(trace);
-  if (info !== undefined) own.register(PLATFORM_HOOKS, { useValue: info });
-  return own;
 }

@@ -1,13 +1,13 @@
 import type { PciDevice } from '@vfiokit/pci';
-import type { Difference, Mismatch } from './difference.js';
-import { explain } from './explanations.js';
+import { RecordedMachine } from '../machine/recorded-machine.js';
+import type { Difference, Mismatch } from '../result/difference.js';
+import { explain } from '../result/explanations.js';
+import type { Tally } from '../result/tally.js';
+import { operationClass } from '../trace/operation-class.js';
+import type { HwSnapOp, Trace, TraceOp, WaitSuspendOp } from '../trace/trace.js';
 import { HardwareWatch } from './hardware-watch.js';
-import { operationClass } from './operation-class.js';
 import { compareOutcome } from './outcome.js';
 import { Player } from './player.js';
-import { RecordedMachine } from './recorded-machine.js';
-import type { Tally } from './tally.js';
-import type { HwSnapOp, Trace, TraceOp, WaitSuspendOp } from './trace.js';
 
 const CONFIG_REGION = 7;
 const ROM_REGION = 6;

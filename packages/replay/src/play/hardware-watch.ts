@@ -1,7 +1,7 @@
 import { PCI_CAP_ID_MSI, PCI_MSI_FLAGS, PCI_MSI_FLAGS_64BIT, type PciDevice } from '@vfiokit/pci';
-import type { Mismatch } from './difference.js';
-import type { LearnedMasks } from './learned-masks.js';
-import type { ChangedBytes, Effects, HwSnapOp } from './trace.js';
+import type { LearnedMasks } from '../machine/learned-masks.js';
+import type { Mismatch } from '../result/difference.js';
+import type { ChangedBytes, Effects, HwSnapOp } from '../trace/trace.js';
 
 /** How the PCI core names D-states in sysfs, by number. */
 const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold', 'unknown'];

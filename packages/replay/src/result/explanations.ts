@@ -11,8 +11,8 @@ import {
   walkCapabilities,
   walkExtendedCapabilities,
 } from '@vfiokit/pci';
+import type { RecordedMachine } from '../machine/recorded-machine.js';
 import type { Difference, Mismatch } from './difference.js';
-import type { RecordedMachine } from './recorded-machine.js';
 
 /** A reason for which a difference is no fault of the model's: something that the model can't know. */
 export interface Explanation {

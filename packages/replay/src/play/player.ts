@@ -7,11 +7,10 @@ import {
   VfioError,
   type VfioFile,
 } from '@vfiokit/uapi';
-import { reverseArgument } from './byte-order.js';
-import { commandNumber } from './commands.js';
-import { positionOf } from './describe.js';
-import { NOTHING, type Outcome } from './outcome.js';
-import type { RecordedMachine } from './recorded-machine.js';
+import type { RecordedMachine } from '../machine/recorded-machine.js';
+import { reverseArgument } from '../trace/byte-order.js';
+import { commandNumber } from '../trace/commands.js';
+import { positionOf } from '../trace/describe.js';
 import type {
   CloseOp,
   GetDeviceFdOp,
@@ -23,7 +22,8 @@ import type {
   PwriteOp,
   TraceMeta,
   TraceOp,
-} from './trace.js';
+} from '../trace/trace.js';
+import { NOTHING, type Outcome } from './outcome.js';
 import { RecordedUser } from './user.js';
 
 const BARS = 6;

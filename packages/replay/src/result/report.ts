@@ -1,6 +1,6 @@
-import { describeOperation } from './describe.js';
+import { describeOperation } from '../trace/describe.js';
+import { OPERATION_CLASSES, type OperationClass } from '../trace/operation-class.js';
 import type { Difference } from './difference.js';
-import { OPERATION_CLASSES, type OperationClass } from './operation-class.js';
 import { type Count, played, type Tally } from './tally.js';
 
 const LABELS = ['', 'recorded', 'model'] as const;

@@ -1,5 +1,5 @@
+import { OPERATION_CLASSES, type OperationClass, type Side } from '../trace/operation-class.js';
 import type { Difference } from './difference.js';
-import { OPERATION_CLASSES, type OperationClass, type Side } from './operation-class.js';
 
 /** How many operations went how. */
 export interface Count {

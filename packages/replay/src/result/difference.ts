@@ -1,4 +1,4 @@
-import type { TraceOp } from './trace.js';
+import type { TraceOp } from '../trace/trace.js';
 
 /** One way in which the model's outcome of an operation is not the recorded one. */
 export interface Mismatch {

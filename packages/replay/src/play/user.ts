@@ -1,5 +1,5 @@
 import { EventFd, Process, type VfioFile } from '@vfiokit/uapi';
-import type { TraceMeta } from './trace.js';
+import type { TraceMeta } from '../trace/trace.js';
 
 /** Where the recorder's dirty bitmaps are put: somewhere that the trace does not use. */
 const BITMAP_ADDRESS = 0x40000000000;

@@ -11,6 +11,7 @@ import {
 } from './trace.js';
 
 const FORMAT = 1;
+const OBJECT = /^[cgd]\d$/;
 const NEWLINE = 0x0a;
 /** Bytes that are read and inflated at a time: few enough to hold, enough that waiting for them does not count. */
 const CHUNK = 1 << 20;
@@ -134,7 +135,25 @@ class TraceLines {
     for (const field in required)
       if (typeof line[field] !== required[field])
         throw this.#broken(`op "${op}" without its ${required[field]} "${field}"`);
+    this.#checkReferences(line as unknown as TraceOp);
     this.#operations.push(line as unknown as TraceOp);
+  }
+
+  /** What an operation names has to be in the machine, or be one of the script's objects. */
+  #checkReferences(op: TraceOp): void {
+    const { dev, obj } = op as { dev?: unknown; obj?: unknown };
+    const devices = this.#meta!.devices.length;
+    if (
+      dev !== undefined &&
+      !(typeof dev === 'number' && Number.isInteger(dev) && dev >= 0 && dev < devices)
+    )
+      throw this.#broken(
+        `op "${op.op}" of device ${JSON.stringify(dev)}, of which there are ${devices}`,
+      );
+    if (obj !== undefined && !OBJECT.test(String(obj)))
+      throw this.#broken(
+        `op "${op.op}" of object ${JSON.stringify(obj)}; they are called c0, g0, d0`,
+      );
   }
 
   #checkMeta(line: Readonly<Record<string, unknown>>): TraceMeta {

@@ -10,8 +10,8 @@ import {
   zpciPfipCapability,
   zpciUtilCapability,
 } from '@vfiokit/uapi';
-import { reverseArgument } from './byte-order.js';
-import type { Trace } from './trace.js';
+import { reverseArgument } from '../trace/byte-order.js';
+import type { Trace } from '../trace/trace.js';
 
 /** Capabilities whose length is written in them, so that what follows the last one can be cut off. */
 const SIZED = new Map([
