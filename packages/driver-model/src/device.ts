@@ -6,6 +6,7 @@ import { Directory, type SysfsNode } from './sysfs/node.js';
 /** What a device asks of the bus it is on, whatever that bus is. */
 export interface DeviceBus {
   readonly name: string;
+  readonly core: { readonly privileged: boolean };
   /** Unbinds a device from whatever it is bound to. */
   release(device: Device): Blocking<void>;
   /** Takes the device off the bus, unbinding it first. */

@@ -16,6 +16,8 @@ export class DriverCore {
   readonly clock: Clock;
   readonly #modules = new Map<string, Module>();
   readonly #roots = new Map<string, Device>();
+  /** Whether whoever reads and writes files has CAP_SYS_ADMIN; few files care. */
+  privileged = true;
   /** Set while the system sleeps or wakes: every probe is put off. */
   probingBlocked = false;
 

@@ -12,7 +12,6 @@ export * from './driver-override.js';
 export * from './kernel-log.js';
 export { Module } from './module.js';
 export * from './pci/dynamic-ids.js';
-export { unprivilegedConfig } from './pci/pci-attributes.js';
 export * from './pci/pci-bus.js';
 export * from './pci/pci-bus-device.js';
 export * from './pci/pci-driver.js';

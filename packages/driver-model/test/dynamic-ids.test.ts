@@ -1,4 +1,3 @@
-import { parseIdsParameter } from '@vfiokit/driver-model';
 import { describe, expect, test } from 'vitest';
 import { A, B, fixture, nic } from './fixture.js';
 
@@ -125,21 +124,5 @@ describe('remove_id', () => {
     await pci.unregister(drivers.vfioPci);
     pci.register(drivers.vfioPci);
     expect(pci.dynamicIds(drivers.vfioPci).entries).toEqual([]);
-  });
-});
-
-describe('the parameter ids', () => {
-  test('is a list of colon-separated ids; what names no vendor and device is left out', () => {
-    expect(parseIdsParameter('8086:10d3,10de:2204:10de:ffff:30000:ff0000,12')).toMatchObject([
-      { vendor: 0x8086, device: 0x10d3, subvendor: 0xffffffff, classMask: 0 },
-      {
-        vendor: 0x10de,
-        device: 0x2204,
-        subvendor: 0x10de,
-        subdevice: 0xffff,
-        class: 0x30000,
-        classMask: 0xff0000,
-      },
-    ]);
   });
 });

@@ -1,3 +1,15 @@
+import 'reflect-metadata';
+
+export type { FunctionSpec, MachineDescription, MachineLiteral } from './machine/description.js';
+export { Machine, type MachineOptions } from './machine/machine.js';
+export type { DeviceUser } from './machine/open-devices.js';
+export { describeMachine, readDescription } from './machine/read-description.js';
+export {
+  type OpenedMachine,
+  openMachine,
+  shippedMachine,
+  shippedMachines,
+} from './machine/shipped.js';
 export { CaptureSysfs } from './sysfs/capture-sysfs.js';
 export { LiveSysfs } from './sysfs/live-sysfs.js';
 export { readCapture } from './sysfs/read-capture.js';

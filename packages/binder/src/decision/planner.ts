@@ -194,7 +194,8 @@ function refusalOf(
   targets: readonly Target[],
   device: DeviceFacts,
 ): string | null {
-  const stopping = guards.find(({ forcible }) => !forcible || !force);
+  // What nobody can overrule is told first: forcing past the others would lead to it.
+  const stopping = guards.find(({ forcible }) => !forcible) ?? (force ? undefined : guards[0]);
   if (stopping !== undefined)
     return `${stopping.text}${stopping.forcible ? '; say --force to do it all the same' : ''}`;
   if (targets.length > 0 && device.group.value === null)

@@ -48,8 +48,16 @@ const CLASS_FOLDERS = [
 ];
 const CONFIG_STANDARD = 64;
 
-/** Reads the facts of one function. Nothing is written, and no file outside of its directory is opened. */
-export async function readDevice(sysfs: Sysfs, name: string): Promise<DeviceFacts> {
+/**
+ * Reads the facts of one function. Nothing is written, and no file outside of its directory is opened.
+ *
+ * @param groupsKnown whether a function without a link to a group is in none.
+ */
+export async function readDevice(
+  sysfs: Sysfs,
+  name: string,
+  groupsKnown = false,
+): Promise<DeviceFacts> {
   const path = `/sys/bus/pci/devices/${name}`;
   const reader = new AttributeReader(sysfs, path);
   const entries = new Set(await reader.list(''));
@@ -95,7 +103,7 @@ export async function readDevice(sysfs: Sysfs, name: string): Promise<DeviceFact
     modalias,
     driver: nullable(await reader.link('driver'), entries.size > 0),
     override: normalizeOverride(await reader.text('driver_override')),
-    group: nullable(await reader.link('iommu_group'), entries.has('iommu_group')),
+    group: nullable(await reader.link('iommu_group'), groupsKnown),
     physfn,
     virtfns,
     totalVfs: await reader.number('sriov_totalvfs'),

@@ -44,11 +44,12 @@ export async function readHost(sysfs: Sysfs): Promise<HostFacts> {
     );
   const names = listed.filter(isKernelName);
   const devices = new Map<string, DeviceFacts>();
+  const groupsKnown = typeof (await sysfs.list('/sys/kernel/iommu_groups')) !== 'number';
   const sorted = names.map((name) => PciAddress.parse(name)).sort((a, b) => a.compare(b));
   const byAddress = new Map(names.map((name) => [PciAddress.parse(name).toString(), name]));
   for (const address of sorted) {
     const name = byAddress.get(address.toString())!;
-    devices.set(name, await readDevice(sysfs, name));
+    devices.set(name, await readDevice(sysfs, name, groupsKnown));
   }
   const groups = new Map<string, string[]>();
   for (const { name, group } of devices.values())

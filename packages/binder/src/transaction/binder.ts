@@ -19,6 +19,7 @@ import {
   type JournalStore,
   type JournalTarget,
   parseJournal,
+  pendingIds,
   resolvedTargets,
   type TransactionState,
 } from './journal.js';
@@ -220,6 +221,14 @@ export class Binder {
           'EAGAIN',
           `${target.device}: has changed since the plan was made; plan again`,
         );
+      if (
+        typeof (await this.sysfs.readLink(`/sys/bus/pci/devices/${target.device}/virtfn0`)) ===
+        'string'
+      )
+        throw new VfioError(
+          'EBUSY',
+          `${target.device}: has VFs, which go with its driver; write 0 to sriov_numvfs first`,
+        );
       if (live.override === undefined && this.options.newIdWithoutOverride !== true)
         throw new VfioError(
           'EOPNOTSUPP',
@@ -363,6 +372,7 @@ export class Binder {
       await this.sysfs.write(bindPath(driver!), device);
     // Only what was added here is removed: an id that was there before belongs to somebody.
     if (added >= 0) await this.sysfs.write(`${folder}/remove_id`, ids);
+    await this.#append(id, { device, newIdRemoved: ids });
   }
 
   /** What is wrong with a device that should be done; undefined if nothing is. */
@@ -390,6 +400,8 @@ export class Binder {
   async #restore(record: JournalRecord): Promise<{ failures: StepFailure[]; notes: string[] }> {
     const failures: StepFailure[] = [];
     const notes: string[] = [];
+    for (const { driver, newId } of pendingIds(record))
+      await this.sysfs.write(`/sys/bus/pci/drivers/${driver}/remove_id`, newId);
     for (const target of resolvedTargets(record).toReversed()) {
       const restored = await restoreDevice(this.sysfs, target);
       if (restored.kind === 'dropped') notes.push(restored.note);

@@ -47,7 +47,8 @@ export type JournalStep =
   /** The module was loaded, and this is what its driver is called. */
   | { readonly loaded: string; readonly driver: string }
   /** An id was given to a driver, because the kernel has no overrides. */
-  | { readonly device: string; readonly newId: string; readonly driver: string };
+  | { readonly device: string; readonly newId: string; readonly driver: string }
+  | { readonly device: string; readonly newIdRemoved: string };
 
 /** A transaction as its journal tells it. */
 export interface JournalRecord {
@@ -100,6 +101,16 @@ export function resolvedTargets(record: JournalRecord): readonly JournalTarget[]
     const driver = target.load === undefined ? undefined : loaded.get(target.load);
     return driver === undefined ? target : { ...target, driver };
   });
+}
+
+/** Ids that were given to drivers and may still be there. */
+export function pendingIds(
+  record: JournalRecord,
+): readonly { readonly driver: string; readonly newId: string }[] {
+  const removed = record.steps.flatMap((step) => ('newIdRemoved' in step ? [step.device] : []));
+  return record.steps.flatMap((step) =>
+    'newId' in step && !removed.includes(step.device) ? [step] : [],
+  );
 }
 
 /** A journal that lives as long as its process: for models and tests. */

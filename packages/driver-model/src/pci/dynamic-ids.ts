@@ -106,15 +106,3 @@ export class DynamicIds {
     return 0;
   }
 }
-
-/**
- * The entries that a module parameter `ids` stands for: `vendor:device[:subvendor[:subdevice[:class[:mask]]]]`, comma
- * separated. Parts that name no vendor and device are left out, as the kernel does with a warning.
- */
-export function parseIdsParameter(text: string): readonly PciIdEntry[] {
-  return text
-    .split(',')
-    .map((part) => scanHex(part.replaceAll(':', ' '), FIELDS - 1))
-    .filter((fields) => fields.length >= 2)
-    .map(entryOf);
-}

@@ -119,6 +119,7 @@ const RESET: readonly Row[] = [
   },
 ];
 
+/** What an unprivileged reader gets: the standard header (pci-sysfs.c: pci_read_config). */
 const CONFIG_UNPRIVILEGED = 64;
 
 const BINARY: readonly Row[] = [
@@ -126,7 +127,10 @@ const BINARY: readonly Row[] = [
     name: 'config',
     mode: 0o644,
     visible: ({ facts }) => facts.readConfig !== undefined,
-    show: (device) => device.facts.readConfig!(),
+    show: (device) => {
+      const config = device.facts.readConfig!();
+      return device.bus?.core.privileged ? config : config.subarray(0, CONFIG_UNPRIVILEGED);
+    },
     store: (device, text) =>
       device.facts.writeConfig?.(Uint8Array.from(text, (character) => character.charCodeAt(0))) ??
       -EPERM,
@@ -143,11 +147,6 @@ const BINARY: readonly Row[] = [
     },
   },
 ];
-
-/** What an unprivileged reader of `config` gets: the standard header (pci-sysfs.c: pci_read_config). */
-export function unprivilegedConfig(config: Uint8Array): Uint8Array {
-  return config.subarray(0, CONFIG_UNPRIVILEGED);
-}
 
 const isFunction = (device: PciBusDevice): boolean => !device.isVirtfn;
 

@@ -87,18 +87,22 @@ export class PciBus extends Bus<PciBusDevice, PciDriver> {
   }
 
   /**
-   * Creates a PF's VFs, for its driver (pci_enable_sriov). Links between PF and VF stand before a VF is probed.
+   * Creates a PF's VFs, for its driver (pci_enable_sriov).
    *
    * @throws VfioError `EINVAL` for a device without the capability.
    */
   enableVfs(pf: PciBusDevice, count: number): void {
     const { sriov } = pf;
     if (sriov === undefined) throw new VfioError('EINVAL', `${pf.name}: has no SR-IOV capability`);
-    for (let index = sriov.vfs.length; index < count; index += 1) {
-      const vf = this.#createVf(pf, index);
-      sriov.vfs = [...sriov.vfs, vf];
-      void this.add(vf);
-    }
+    for (let index = sriov.vfs.length; index < count; index += 1)
+      void this.addVf(this.#createVf(pf, index));
+  }
+
+  /** Adds a VF that exists in silicon; the links between PF and VF stand before it is probed. */
+  addVf(vf: PciBusDevice): Blocking<void> {
+    const sriov = vf.physfn?.sriov;
+    if (sriov !== undefined) sriov.vfs = [...sriov.vfs, vf];
+    return this.add(vf);
   }
 
   /** Takes a PF's VFs away, the last first; blocks while one is in use (pci_disable_sriov). */

@@ -1,0 +1,355 @@
+import { registerCore, VFIO_PCI_DRIVERS, VfioPci, type VfioPciDriver } from '@vfiokit/core';
+import {
+  DriverCore,
+  ModelSysfs,
+  PciBus,
+  PciBusDevice,
+  type PciFunctionFacts,
+  VirtualClock,
+} from '@vfiokit/driver-model';
+import {
+  DevVfio,
+  GENERIC_IOMMU,
+  type IommuGroup,
+  IommuGroups,
+  registerIommu,
+  VfioGroups,
+} from '@vfiokit/iommu';
+import { type PciDevice, PciTopology } from '@vfiokit/pci';
+import { VfioError } from '@vfiokit/uapi';
+import { type DependencyContainer, container as root } from 'tsyringe';
+import { functionDescription } from './config-image.js';
+import type { FunctionSpec, MachineDescription, ModuleSpec } from './description.js';
+import { machineFiles } from './machine-files.js';
+import { modelDriver } from './model-driver.js';
+import { type DeviceUser, OpenDevices } from './open-devices.js';
+import { moduleOf, type VfioSurroundings, vfioDriver } from './vfio-driver.js';
+
+export interface MachineOptions {
+  /** Puts more on the machine's container: variant drivers, platform hooks. Gets the machine's firmware tables. */
+  readonly register?: (container: DependencyContainer, machine: MachineDescription) => void;
+  /** VFIO drivers besides vfio-pci that this machine's kernel was built with. */
+  readonly vfioDrivers?: readonly VfioPciDriver[];
+  /** Tells this boot from others. */
+  readonly bootId?: string;
+  /** The parameter `enable_sriov` of vfio-pci. */
+  readonly enableSriov?: boolean;
+  readonly disableDenylist?: boolean;
+}
+
+const BOOT_ID = '6ba7b810-9dad-11d1-80b4-00c04fd430c8';
+const NO_MODULES: readonly ModuleSpec[] = [];
+
+/**
+ * A simulated machine: functions, IOMMU groups, drivers, modules, and the VFIO drivers of this framework, put together
+ * by the kernel's rules. User space meets it through {@link Machine.sysfs} and by opening devices.
+ */
+export class Machine {
+  readonly clock = new VirtualClock();
+  readonly core = new DriverCore(this.clock);
+  readonly container: DependencyContainer;
+  readonly topology: PciTopology;
+  readonly pci: PciBus;
+  readonly sysfs: ModelSysfs;
+  readonly vfio: VfioPci;
+  readonly iommuGroups: IommuGroups;
+  readonly users: OpenDevices;
+  readonly #specs = new Map<string, FunctionSpec>();
+  readonly #functions = new Map<PciBusDevice, PciDevice>();
+  readonly #groupOf = new Map<string, IommuGroup>();
+  readonly #surroundings: VfioSurroundings;
+  /** Overrides of VFs that their PF's VFIO driver has captured. */
+  readonly #overrides = new Map<string, string>();
+  readonly #vfioDrivers: readonly VfioPciDriver[];
+  /** VFs that silicon has shown and the bus does not know yet. */
+  #newVfs: PciDevice[] = [];
+  /** Devices whose remover was signalled. */
+  readonly #interrupted = new Set<string>();
+  #removedByUser: FunctionSpec[] = [];
+
+  constructor(
+    readonly description: MachineDescription,
+    options: MachineOptions = {},
+  ) {
+    this.container = root.createChildContainer();
+    registerIommu(this.container);
+    registerCore(this.container, {
+      parameters: {
+        enable_sriov: options.enableSriov ?? false,
+        disable_denylist: options.disableDenylist ?? false,
+      },
+      overrideDriver: (vf, driver) => this.#overrides.set(vf.name, driver),
+    });
+    for (const driver of options.vfioDrivers ?? [])
+      this.container.register(VFIO_PCI_DRIVERS, { useValue: driver });
+    options.register?.(this.container, description);
+    this.topology = new PciTopology();
+    this.vfio = this.container.resolve(VfioPci);
+    this.iommuGroups = this.container.resolve(IommuGroups);
+    const groups = this.container.resolve(VfioGroups);
+    this.#vfioDrivers = this.container.resolveAll<VfioPciDriver>(VFIO_PCI_DRIVERS);
+    this.pci = new PciBus(this.core, {
+      dma: {
+        claim: (device) =>
+          this.#groupOf.get(device.name)?.useDefaultDomain(this.#holder(device)) ?? 0,
+        release: (device) =>
+          this.#groupOf.get(device.name)?.unuseDefaultDomain(this.#holder(device)),
+      },
+      removed: (device) => this.#forget(device),
+      scan: () => this.#rescan(),
+    });
+    const pathOf = (name: string) => this.pci.devices.get(name)?.path;
+    this.users = new OpenDevices(groups, this.container.resolve(DevVfio), pathOf);
+    this.#surroundings = {
+      bus: () => this.pci,
+      function: (device) => this.#functions.get(device)!,
+      provides: (device) => this.#specs.get(device.name)?.provides ?? {},
+      classes: this.core.sys.directory('class'),
+      settleVfs: () => this.#settleVfs(),
+      core: this.core,
+      vfio: this.vfio,
+      groups,
+      group: (device) => this.#groupOf.get(device.name),
+    };
+    this.topology.listen({
+      added: (pdev) => {
+        if (pdev.isVirtfn) this.#newVfs.push(pdev);
+      },
+    });
+    this.sysfs = new ModelSysfs(
+      machineFiles({
+        description,
+        core: this.core,
+        bootId: options.bootId ?? BOOT_ID,
+        vfioDrivers: this.#vfioDrivers,
+        groups,
+        iommuGroups: this.iommuGroups,
+        users: this.users,
+        pathOf,
+      }),
+    );
+    this.#boot();
+  }
+
+  /** The function of this name as the PCI core knows it. @throws VfioError `ENODEV`. */
+  function(name: string): PciDevice {
+    const device = this.pci.devices.get(name);
+    const found = device === undefined ? undefined : this.#functions.get(device);
+    if (found === undefined)
+      throw new VfioError('ENODEV', `${name}: no such function in ${this.description.name}`);
+    return found;
+  }
+
+  /** The IOMMU group of a function. */
+  group(name: string): IommuGroup | undefined {
+    return this.#groupOf.get(name);
+  }
+
+  /** Plugs a function in while the machine runs. */
+  plug(spec: FunctionSpec): PciBusDevice {
+    return this.#add(spec);
+  }
+
+  /** Opens a device as a virtual machine monitor does. @throws VfioError what opening fails with. */
+  open(name: string, command?: string): DeviceUser {
+    const group = this.#groupOf.get(name);
+    if (group === undefined)
+      throw new VfioError('EINVAL', `${name}: in no IOMMU group; there is nothing to open`);
+    return this.users.open(name, `${group.id}`, command);
+  }
+
+  /**
+   * Loads a module, as `modprobe -b` does: one that is blacklisted is refused.
+   *
+   * @throws VfioError `EPERM` for a blacklisted module, `ENOENT` for one that is not installed.
+   */
+  loadModule(name: string): void {
+    const module = moduleOf(name);
+    if (this.description.blacklist.some((one) => moduleOf(one) === module))
+      throw new VfioError('EPERM', `${module}: administratively prohibited: it is blacklisted`);
+    const native = this.description.modules.find(
+      (one) => one.name === module && one.state === 'available',
+    );
+    const installed = [...this.description.vfio.loaded!, ...this.description.vfio.available!];
+    const variant = this.#vfioDrivers.find(
+      (one) => moduleOf(one.name) === module && installed.includes(one.name),
+    );
+    if (this.core.modules.has(module)) return;
+    if (native !== undefined) this.#registerModule(native);
+    else if (variant !== undefined) this.pci.register(vfioDriver(variant, this.#surroundings));
+    else throw new VfioError('ENOENT', `${module}: not installed on ${this.description.name}`);
+  }
+
+  /**
+   * Unloads a module: its drivers let go of their devices.
+   *
+   * @throws VfioError `EBUSY` while a device of it is open, `ENOENT` for one that is not loaded, `EPERM` for one that is
+   *   compiled in.
+   */
+  async unloadModule(name: string): Promise<void> {
+    const module = this.core.modules.get(moduleOf(name));
+    if (module === undefined) throw new VfioError('ENOENT', `${name}: not loaded`);
+    if (module.builtIn) throw new VfioError('EPERM', `${name}: compiled into the kernel`);
+    const drivers = [...this.pci.drivers.values()].filter(
+      (driver) => driver.module === module.name,
+    );
+    const open = drivers
+      .flatMap((driver) => this.pci.devicesOf(driver))
+      .find((device) => this.#openCount(device) > 0);
+    if (open !== undefined)
+      throw new VfioError(
+        'EBUSY',
+        `${name}: ${open.name} is open; close it before the module is unloaded`,
+      );
+    for (const driver of drivers) await this.pci.unregister(driver);
+    this.core.forgetModule(module.name);
+  }
+
+  /** A signal comes for the process whose write to `unbind` waits: the wait does not end, and can't be ended any more. */
+  interruptRemoval(name: string, command: string): void {
+    if (this.#interrupted.has(name)) return;
+    this.#interrupted.add(name);
+    this.core.log.write(
+      'warning',
+      name,
+      `device is currently in use, task "${command}" blocked until device is released`,
+    );
+  }
+
+  #openCount(device: PciBusDevice): number {
+    const pdev = this.#functions.get(device);
+    return pdev === undefined ? 0 : (this.vfio.device(pdev)?.openCount ?? 0);
+  }
+
+  /** Firmware and the kernel come first, then modules in their order, then the device manager's overrides. */
+  #boot(): void {
+    const { modules, functions, vfio } = this.description;
+    this.pci.driversAutoprobe = false;
+    for (const spec of functions) this.#add(spec);
+    for (const module of modules ?? NO_MODULES)
+      if (module.state !== 'available') this.#registerModule(module);
+    for (const driver of this.#vfioDrivers)
+      if (vfio.loaded!.includes(driver.name))
+        this.pci.register(vfioDriver(driver, this.#surroundings));
+    this.pci.driversAutoprobe = true;
+    for (const device of [...this.pci.devices.values()])
+      if (this.#specs.get(device.name)?.probe) void this.pci.driversProbe(device.name);
+    for (const { at, sriov } of functions) {
+      const device = this.pci.devices.get(at)!;
+      const driver = this.pci.driverOf(device);
+      if (sriov === undefined || sriov.enabled === 0) continue;
+      device.sriov!.driversAutoprobe = sriov.probe;
+      void driver?.sriovConfigure?.(device, sriov.enabled);
+      device.sriov!.driversAutoprobe = true;
+    }
+  }
+
+  #registerModule({ name, state, drivers }: ModuleSpec): void {
+    this.core.module(name).builtIn = state === 'builtin';
+    for (const driver of drivers) this.pci.register(modelDriver(driver, name, this.#surroundings));
+  }
+
+  #add(spec: FunctionSpec): PciBusDevice {
+    this.#specs.set(spec.at, spec);
+    const pdev = this.topology.add(
+      spec.at,
+      functionDescription(spec),
+      spec.rom === undefined ? {} : {},
+    );
+    const bridge = pdev.bus.self;
+    const above = bridge === undefined ? undefined : this.pci.devices.get(bridge.name);
+    const hostBridge = this.core.root(`pci${spec.at.slice(0, spec.at.lastIndexOf(':'))}`);
+    const device = new PciBusDevice(spec.at, this.#facts(pdev, spec), above ?? hostBridge);
+    device.driverOverride = spec.override;
+    this.#insert(device, pdev, spec.group);
+    void this.pci.add(device);
+    return device;
+  }
+
+  #insert(device: PciBusDevice, pdev: PciDevice, wanted: FunctionSpec['group']): void {
+    this.#functions.set(device, pdev);
+    if (this.description.iommu === 'none' || wanted === 'none') return;
+    const known = wanted === undefined ? undefined : this.iommuGroups.get(wanted);
+    const group =
+      known ??
+      this.iommuGroups.create({
+        iommu: GENERIC_IOMMU,
+        ...(wanted === undefined ? {} : { id: wanted }),
+      });
+    group.members.add(device.name);
+    this.#groupOf.set(device.name, group);
+    device.entries.set('iommu_group', {
+      kind: 'link',
+      target: `/sys/kernel/iommu_groups/${group.id}`,
+    });
+  }
+
+  /** Puts VFs on the bus that silicon has shown: their overrides are known by now, and their PF's links are there. */
+  #settleVfs(): void {
+    const vfs = this.#newVfs;
+    this.#newVfs = [];
+    for (const pdev of vfs) {
+      const pf = this.pci.devices.get(pdev.physfn!.name)!;
+      const device = new PciBusDevice(pdev.name, this.#facts(pdev, undefined), pf.parent, pf);
+      device.driverOverride = this.#overrides.get(pdev.name);
+      this.#insert(device, pdev, undefined);
+      void this.pci.addVf(device);
+    }
+  }
+
+  #facts(pdev: PciDevice, spec: FunctionSpec | undefined): PciFunctionFacts {
+    const { sriov } = spec ?? {};
+    const { vendor, device, subsystemVendor, subsystemDevice, revision, headerType } = pdev;
+    return {
+      vendor,
+      device,
+      subsystemVendor,
+      subsystemDevice,
+      class: pdev.class,
+      revision,
+      headerType,
+      irq: pdev.irq,
+      resources: pdev.resources,
+      resetMethods: pdev.resetMethods.map(({ name }) => name),
+      readConfig: () => pdev.function.config.bytes.slice(),
+      reset: () => pdev.tryResetFunction(),
+      ...(spec?.bootVga === undefined ? {} : { bootVga: spec.bootVga }),
+      ...(spec?.numaNode === undefined ? {} : { numaNode: spec.numaNode }),
+      ...(sriov === undefined
+        ? {}
+        : {
+            sriov: {
+              totalVfs: sriov.total,
+              offset: sriov.offset,
+              stride: sriov.stride,
+              vfDevice: parseInt(sriov.device, 16),
+            },
+          }),
+    };
+  }
+
+  #forget(device: PciBusDevice): void {
+    const pdev = this.#functions.get(device);
+    const spec = this.#specs.get(device.name);
+    this.#functions.delete(device);
+    const group = this.#groupOf.get(device.name);
+    group?.members.delete(device.name);
+    this.#groupOf.delete(device.name);
+    this.#overrides.delete(device.name);
+    if (group !== undefined && group.members.size === 0) this.iommuGroups.remove(group);
+    if (spec === undefined || pdev === undefined) return;
+    this.topology.remove(pdev);
+    this.#removedByUser = [...this.#removedByUser, spec];
+  }
+
+  /** Functions that were removed by hand are still in their slots. */
+  *#rescan(): Iterable<PciBusDevice> {
+    const found = this.#removedByUser;
+    this.#removedByUser = [];
+    for (const spec of found) if (!this.pci.devices.has(spec.at)) yield this.#add(spec);
+  }
+
+  #holder(device: PciBusDevice): string {
+    return `${device.name} (${device.driver?.name ?? 'no driver'})`;
+  }
+}
