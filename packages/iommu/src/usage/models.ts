@@ -1,6 +1,5 @@
 import { EOPNOTSUPP, errnoName } from '@vfiokit/uapi';
 import type { AddressSpace } from '../vmm/address-space.js';
-import type { AssignedDevice } from '../vmm/assigned-device.js';
 import type { DmaSpace } from '../vmm/dma-space.js';
 import { type FillerOptions, MemoryRegistrar, SpaceFiller } from '../vmm/space-filler.js';
 import { covers, fixedRanges, granularity, missing, nesting, protection, slots } from './needs.js';

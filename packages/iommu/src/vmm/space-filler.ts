@@ -38,7 +38,6 @@ interface Extent {
 export class SpaceFiller implements AddressSpaceListener {
   readonly #notifiers = new Map<MemorySection, () => void>();
   readonly #mapped = new Map<MemorySection, Extent>();
-  readonly #windows = new Map<MemorySection, number>();
 
   constructor(
     private readonly space: DmaSpace,
