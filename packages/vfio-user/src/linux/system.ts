@@ -64,7 +64,7 @@ const F_GET_SEALS = 1034;
 const FIONBIO = 0x5421;
 const AT_EMPTY_PATH = 0x1000;
 // struct statx, which is the same on every architecture.
-const STATX_BASIC_STATS = 0x7ff;
+const STATX_TYPE_INO_SIZE = 0x301;
 const STATX_MODE = 28;
 const STATX_INO = 32;
 const STATX_FILE_SIZE = 40;
@@ -187,7 +187,7 @@ function makeSystem(koffi: typeof import('koffi').default): System {
     memfdCreate: (name, flags) => checked(memfdCreate(name, flags)),
     ftruncate: (fd, length) => checked(ftruncate(fd, length)),
     identify(fd, into) {
-      const error = checked(statx(fd, zero, AT_EMPTY_PATH, STATX_BASIC_STATS, stat));
+      const error = checked(statx(fd, zero, AT_EMPTY_PATH, STATX_TYPE_INO_SIZE, stat));
       if (error < 0) return error;
       into.isFile = (statView.getUint16(STATX_MODE, true) & S_IFMT) === S_IFREG;
       into.device =

@@ -172,9 +172,8 @@ export class UnixChannel implements Channel {
     if (control.getUint32(8, true) !== SOL_SOCKET || control.getUint32(12, true) !== SCM_RIGHTS)
       return NO_FDS;
     const count = (control.getUint32(0, true) - CMSG_HEADER) / 4;
-    const fds = Array.from({ length: count }, (_, i) =>
-      control.getInt32(CMSG_HEADER + 4 * i, true),
-    );
+    const fds: number[] = [];
+    for (let i = 0; i < count; i += 1) fds.push(control.getInt32(CMSG_HEADER + 4 * i, true));
     if ((this.#incoming.flags & MSG_CTRUNC) === 0) return fds;
     for (const fd of fds) this.system.close(fd);
     return NO_FDS;

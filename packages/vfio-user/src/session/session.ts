@@ -66,6 +66,8 @@ export interface Served {
   readonly ended: () => void;
 }
 
+const NOTHING = new Uint8Array(0);
+
 type Handler = (payload: Uint8Array, fds: number[]) => Reply;
 
 /** One connection, from its first message to its end: the protocol's state machine. */
@@ -245,7 +247,7 @@ export class Session implements ChannelUser {
   #reply(id: number, command: number, reply: Reply): void {
     if (typeof reply === 'number') {
       if (reply < 0) this.#outbox.error(id, command, -reply);
-      else this.#complete(id, command, new Uint8Array(0));
+      else this.#complete(id, command, NOTHING);
     } else if (reply instanceof Uint8Array) this.#complete(id, command, reply);
     else this.#complete(id, command, reply.payload, reply.fd);
   }
@@ -254,7 +256,7 @@ export class Session implements ChannelUser {
     const size = HEADER_SIZE + payload.length;
     const to = this.#outbox.open(size);
     putHeader(this.#outbox.view, to, id, command, size, TYPE_REPLY);
-    this.#outbox.bytes.set(payload, to + HEADER_SIZE);
+    if (payload.length > 0) this.#outbox.bytes.set(payload, to + HEADER_SIZE);
     if (fd === undefined) this.#outbox.close(size);
     else this.#outbox.closeWith(fd, size);
   }

@@ -1,0 +1,327 @@
+import { describe, expect, test } from 'vitest';
+import { bench, bytes, cut, json, message, type Peer, u32, u64 } from './peer.js';
+
+const EINVAL = 22;
+const GET_INFO = u32(16, 0, 0, 0);
+const QEMU =
+  '{"capabilities":{"pgsizes":4096,"max_msg_fds":16,"max_dma_maps":65535,"max_data_xfer_size":1048576,"migration":{"pgsize":4096,"max_bitmap_size":268435456},"write_multiple":true}}\0';
+
+/** Expects VERSION to be refused and the connection closed. */
+async function refused(payload: Uint8Array): Promise<void> {
+  using stage = await bench();
+  const peer = stage.connect();
+  expect(peer.errno(1, payload)).toBe(EINVAL);
+  expect(peer.closed).toBe(true);
+}
+
+async function accepted(payload: Uint8Array): Promise<Peer> {
+  const stage = await bench();
+  const peer = stage.connect();
+  expect(peer.errno(1, payload)).toBe(0);
+  expect(peer.stays).toBe(true);
+  return peer;
+}
+
+const text = (payload: Uint8Array) => new TextDecoder().decode(payload.subarray(4));
+
+describe('negotiation', () => {
+  test('[vfio-user:1] VERSION without JSON is answered with version 0.1 and JSON that ends in NUL', async () => {
+    using stage = await bench();
+    const reply = stage.connect().ask(1, json(''));
+    expect([reply.flags, reply.view.getUint16(0, true), reply.view.getUint16(2, true)]).toEqual([
+      1, 0, 1,
+    ]);
+    expect(reply.payload.at(-1)).toBe(0);
+    expect(JSON.parse(text(reply.payload).slice(0, -1))).toHaveProperty('capabilities');
+  });
+
+  test.each([
+    [0, 0],
+    [9, 1],
+  ])('[vfio-user:2 vfio-user:3] minor %i is answered with minor %i', async (minor, answer) => {
+    using stage = await bench();
+    const reply = stage.connect().hello('{}\0', minor);
+    expect(reply.view.getUint16(2, true)).toBe(answer);
+  });
+
+  test('[vfio-user:4] another major version ends the connection', () => refused(json('{}\0', 1)));
+
+  test.each([0, 3])('[vfio-user:5] a payload of %i bytes ends the connection', (length) =>
+    refused(new Uint8Array(length)),
+  );
+
+  test.each(['{}', '{\0', '"\0'])(
+    '[vfio-user:6 vfio-user:7 vfio-user:8] JSON %j ends the connection',
+    (broken) => refused(json(broken)),
+  );
+
+  test.each([
+    '{}\0',
+    '{"capabilities":{}}\0',
+    '{"capabilities":{"time_travel":true},"more":[1]}\0',
+    '[]\0',
+  ])('[vfio-user:9 vfio-user:10 vfio-user:11] JSON %j is fine', async (fine) => {
+    await accepted(json(fine));
+  });
+
+  test.each(['3', '"23"', 'null', '[1]'])(
+    '[vfio-user:12] capabilities that are %s end the connection',
+    (value) => refused(json(`{"capabilities":${value}}\0`)),
+  );
+
+  test.each([
+    '"max_msg_fds":"x"',
+    '"max_msg_fds":-1',
+    '"max_msg_fds":1025',
+    '"max_data_xfer_size":"x"',
+    '"max_dma_maps":{}',
+    '"pgsizes":"4096"',
+  ])('[vfio-user:13 vfio-user:15] the capability %s ends the connection', (capability) =>
+    refused(json(`{"capabilities":{${capability}}}\0`)),
+  );
+
+  test('[vfio-user:14] a client that accepts no descriptor is never sent one', async () => {
+    const peer = await accepted(json('{"capabilities":{"max_msg_fds":0}}\0'));
+    const reply = peer.ask(5, bytes(u32(128, 0, 2, 0), u64(0, 0)));
+    expect(reply.fd).toBeUndefined();
+    expect(reply.view.getUint32(4, true)).toBe(3);
+  });
+
+  test('[vfio-user:18] the reply fits into what QEMU asked with, and is whole where it can not', async () => {
+    using stage = await bench();
+    const reply = stage.connect().ask(1, json(QEMU, 0, 0));
+    expect(16 + 4 + QEMU.length).toBeLessThanOrEqual(214);
+    expect(reply.size).toBeLessThanOrEqual(16 + 4 + QEMU.length);
+    expect(JSON.parse(text(reply.payload).slice(0, -1)).capabilities).toMatchObject({
+      max_msg_fds: 8,
+      write_multiple: true,
+    });
+  });
+
+  test('[vfio-user:18] a request of 20 bytes is answered with a complete message', async () => {
+    using stage = await bench();
+    const reply = stage.connect().ask(1, json(''));
+    expect(reply.payload.at(-1)).toBe(0);
+    expect(text(reply.payload)).toBe('{"capabilities":{}}\0');
+  });
+
+  test('[vfio-user:19] any other first message ends the connection', async () => {
+    using stage = await bench();
+    const peer = stage.connect();
+    expect(peer.errno(4, GET_INFO)).toBe(EINVAL);
+    expect(peer.closed).toBe(true);
+  });
+
+  test('[vfio-user:20] a second VERSION is refused, and the connection stays', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    expect(peer.errno(1, json('{}\0'))).toBe(EINVAL);
+    expect(peer.stays).toBe(true);
+  });
+
+  test('[vfio-user:21] twin sockets are not offered', async () => {
+    using stage = await bench();
+    const reply = stage.connect().hello('{"capabilities":{"twin_socket":{"supported":true}}}\0');
+    expect(reply.fd).toBeUndefined();
+    expect(text(reply.payload)).not.toContain('twin_socket');
+  });
+});
+
+describe('framing', () => {
+  test('[vfio-user:22] a message cut at any byte is answered as in one piece', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const whole = message(9, bytes(u64(0x10), u32(0, 4)), { id: 7 });
+    peer.client.send(whole);
+    const [expected] = cut(peer.client);
+    for (let at = 1; at < whole.length; at += 1) {
+      peer.client.send(whole.subarray(0, at));
+      expect(peer.client.packets).toEqual([]);
+      peer.client.send(whole.subarray(at));
+      expect(cut(peer.client)).toEqual([expected]);
+    }
+  });
+
+  test('[vfio-user:23] ten messages in one send get ten replies in order, in one send', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const ten = Array.from({ length: 10 }, (_, id) => message(4, GET_INFO, { id }));
+    peer.client.send(bytes(...ten));
+    expect(peer.client.packets).toHaveLength(1);
+    expect(cut(peer.client).map(({ id }) => id)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test('[vfio-user:24] half a message waits for its rest', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const two = bytes(message(4, GET_INFO, { id: 1 }), message(4, GET_INFO, { id: 2 }));
+    peer.client.send(two.subarray(0, 48));
+    expect(cut(peer.client).map(({ id }) => id)).toEqual([1]);
+    peer.client.send(two.subarray(48));
+    expect(cut(peer.client).map(({ id }) => id)).toEqual([2]);
+  });
+
+  test.each([0, 15, 1048609, 0xffffffff])(
+    '[vfio-user:25 vfio-user:26] a size of %i is refused and ends the connection',
+    async (size) => {
+      using stage = await bench();
+      const peer = stage.hello();
+      expect(peer.errno(4, undefined, [], { size })).toBe(EINVAL);
+      expect(peer.closed).toBe(true);
+    },
+  );
+
+  test('[vfio-user:27] a write of 1 MiB is the largest message', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const data = new Uint8Array(2 ** 20).fill(0x5a);
+    const payload = bytes(u64(0), u32(4, 2 ** 20), data);
+    expect(payload.length + 16).toBe(1048608);
+    expect(peer.errno(10, payload)).toBe(0);
+    expect(stage.device.regions[4]!.bytes.every((byte) => byte === 0x5a)).toBe(true);
+  });
+
+  test.each([1, 2, 15])(
+    '[vfio-user:28 vfio-user:29] a message of type %i is refused under its own id',
+    async (type) => {
+      using stage = await bench();
+      const peer = stage.hello();
+      const reply = peer.ask(4, GET_INFO, [], { id: 77, flags: type });
+      expect([reply.id, reply.error]).toEqual([77, EINVAL]);
+      expect(peer.stays).toBe(true);
+    },
+  );
+
+  test.each([0, 14, 19, 65535, 11, 12])(
+    '[vfio-user:30 vfio-user:31] command %i is unknown from a client',
+    async (command) => {
+      using stage = await bench();
+      const peer = stage.hello();
+      expect(peer.errno(command, new Uint8Array(32))).toBe(EINVAL);
+      expect(peer.stays).toBe(true);
+    },
+  );
+
+  test.each([2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17, 18])(
+    '[vfio-user:32] command %i needs a payload',
+    async (command) => {
+      using stage = await bench();
+      const peer = stage.hello();
+      expect(peer.errno(command)).toBe(EINVAL);
+      expect(peer.stays).toBe(true);
+    },
+  );
+
+  test('[vfio-user:33 vfio-user:34] RESET needs no payload and accepts one', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    expect(peer.errno(13)).toBe(0);
+    expect(peer.errno(13, u32(1, 2, 3))).toBe(0);
+    expect(stage.device.resets).toBe(2);
+  });
+
+  test('[vfio-user:35] the error bit and unknown bits of a command mean nothing', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    expect(peer.errno(4, GET_INFO, [], { flags: 0x20 })).toBe(0);
+    expect(peer.errno(4, GET_INFO, [], { flags: 0xffffffc0 })).toBe(0);
+  });
+
+  test('[vfio-user:36] a reply repeats id and command', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    for (const id of [0, 1, 0xffff])
+      expect(peer.ask(4, GET_INFO, [], { id })).toMatchObject({ id, command: 4, flags: 1 });
+  });
+
+  test('[vfio-user:37] an id may be used twice at a time', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const one = message(4, GET_INFO, { id: 5 });
+    peer.client.send(bytes(one, one));
+    expect(cut(peer.client).map(({ id }) => id)).toEqual([5, 5]);
+  });
+
+  test('[vfio-user:38 vfio-user:39] a command without reply gets none, whether it works or fails', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    expect(peer.all(4, GET_INFO, [], { flags: 0x10 })).toEqual([]);
+    expect(peer.all(4, u32(8), [], { flags: 0x10 })).toEqual([]);
+    expect(peer.all(99, undefined, [], { flags: 0x10 })).toEqual([]);
+    expect(peer.all(9, bytes(u64(0), u32(0, 4)), [], { flags: 0x10 })).toEqual([]);
+    expect(peer.all(13)).toHaveLength(1);
+    expect(peer.stays).toBe(true);
+  });
+
+  test('[vfio-user:40] an error reply is a header', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    expect(peer.ask(99)).toMatchObject({ size: 16, flags: 0x21, error: EINVAL });
+    expect(peer.read(9, 0, 4)).toMatchObject({ size: 16, flags: 0x21, error: EINVAL });
+  });
+});
+
+describe('the end of a connection', () => {
+  test.each([7, 20])(
+    '[vfio-user:41] a client may vanish after %i bytes of a message',
+    async (length) => {
+      using stage = await bench();
+      const peer = stage.hello();
+      peer.client.send(message(4, GET_INFO).subarray(0, length));
+      peer.client.disconnect();
+      expect(stage.events.map(({ kind }) => kind)).toEqual(['attached', 'detached']);
+      expect(stage.hello().stays).toBe(true);
+    },
+  );
+
+  test('[vfio-user:42] a client may vanish while it is sent to', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    peer.client.room = 10;
+    peer.client.send(message(9, bytes(u64(0), u32(0, 0x1000))));
+    expect(peer.client.user?.paused).toBe(true);
+    peer.client.disconnect();
+    expect(stage.hello().stays).toBe(true);
+  });
+
+  test('a client that does not take its replies is answered no further', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const reset = message(13, undefined, { id: 2 });
+    peer.client.room = 10;
+    peer.client.send(bytes(message(9, bytes(u64(0), u32(4, 20000))), reset, reset, reset));
+    expect(stage.device.resets).toBe(1);
+    peer.client.drain(20);
+    expect(stage.device.resets).toBe(1);
+    peer.client.drain();
+    expect(stage.device.resets).toBe(3);
+    expect(cut(peer.client).map(({ id, size }) => [id, size])).toEqual([
+      [1, 20032],
+      [2, 16],
+      [2, 16],
+      [2, 16],
+    ]);
+  });
+
+  test('[vfio-user:43] a second client is served when the first has gone', async () => {
+    using stage = await bench();
+    const first = stage.hello();
+    const second = stage.connect();
+    second.client.send(message(1, json('{}\0')));
+    expect(second.client.user).toBeUndefined();
+    first.client.disconnect();
+    expect(second.hello().error).toBe(0);
+  });
+
+  test('[vfio-user:44] a thousand clients leave no descriptor behind', async () => {
+    using stage = await bench();
+    const before = stage.descriptors;
+    for (let i = 0; i < 1000; i += 1) {
+      const peer = stage.hello();
+      peer.map(0x1000, 0x1000, { fds: [peer.file(new Uint8Array(0x1000))] });
+      peer.client.disconnect();
+    }
+    expect(stage.descriptors).toBe(before);
+    expect(stage.device.resets).toBe(1000);
+  });
+});
