@@ -176,6 +176,11 @@ export class Peer {
     return this.transport.descriptors.install({ bytes: contents });
   }
 
+  /** Closes a descriptor that was not sent. */
+  forget(fd: number): void {
+    this.transport.descriptors.close(fd);
+  }
+
   feature(flags: number, data: Uint8Array = new Uint8Array(0), argsz = 8 + data.length): Message {
     return this.ask(16, bytes(u32(argsz, flags), data));
   }

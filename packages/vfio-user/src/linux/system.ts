@@ -5,8 +5,8 @@ export interface System {
   /** socket(2), bind(2) and listen(2) at a path of the file system: a descriptor. */
   listen(path: string, backlog: number): number;
   accept(fd: number): number;
-  /** Whether somebody listens at a path: 0 or a negated errno. */
-  probe(path: string): number;
+  /** connect(2) to a path: a descriptor that does not block. */
+  connect(path: string): number;
   /** @param message a struct msghdr. */
   recvmsg(fd: number, message: Uint8Array, flags: number): number;
   /** @param message a struct msghdr. */
@@ -156,12 +156,7 @@ function makeSystem(koffi: typeof import('koffi').default): System {
         return error < 0 ? error : checked(listen(fd, backlog)) || fd;
       }),
     accept: (fd) => checked(accept4(fd, 0, 0, SOCK_CLOEXEC)),
-    probe: (path) =>
-      unixSocket(path, (fd, size) => {
-        const error = checked(connect(fd, at, size));
-        if (error === 0) close(fd);
-        return error;
-      }),
+    connect: (path) => unixSocket(path, (fd, size) => checked(connect(fd, at, size)) || fd),
     recvmsg: (fd, message, flags) => checked(recvmsg(fd, message, flags)),
     sendmsg: (fd, message, flags) => checked(sendmsg(fd, message, flags)),
     send: (fd, bytes, length, flags) => checked(send(fd, bytes, length, flags)),

@@ -81,8 +81,11 @@ export class UnixTransport implements Transport, Company {
     if (stats === undefined) return;
     if (!stats.isSocket())
       throw new VfioError('EADDRINUSE', `${path}: is there, and no socket; choose another path`);
-    if (this.system.probe(path) === 0)
+    const other = this.system.connect(path);
+    if (other >= 0) {
+      this.system.close(other);
       throw new VfioError('EADDRINUSE', `${path}: somebody listens there; choose another path`);
+    }
     unlinkSync(path);
   }
 }
