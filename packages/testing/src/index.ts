@@ -7,8 +7,10 @@ export { type ContractCases, type Declines, describeContract } from './contracts
 export { type DirtyLogSubject, describeDirtyLog } from './contracts/dirty-log.js';
 export { type DriverSubject, describeDriver } from './contracts/driver.js';
 export { describeMigration, type MigrationSubject } from './contracts/migration.js';
+export { describeOpenHook, type OpenHookSubject } from './contracts/open-hook.js';
 export { describeOverride, type OverrideSubject } from './contracts/override.js';
 export { describePlatformHook, type PlatformHookSubject } from './contracts/platform-hook.js';
 export { describeRegionOps, type RegionOpsSubject } from './contracts/region-ops.js';
+export { StubOpening } from './stub-opening.js';
 export { StubRegion } from './stub-region.js';
 export { StoredConfig, TracedConfig } from './traced-config.js';

@@ -1,6 +1,6 @@
 import type { RegionOps } from '@vfiokit/core';
 import { expect } from 'vitest';
-import { type Declines, describeContract } from './contract.js';
+import { type ContractCases, type Declines, describeContract } from './contract.js';
 
 /** A region under test, made anew for every case. */
 export interface RegionOpsSubject {
@@ -23,67 +23,68 @@ export function describeRegionOps(
   make: () => RegionOpsSubject,
   declines: Declines = {},
 ): void {
-  describeContract(
-    `${name} as a device region`,
-    {
-      'answers every aligned access with an unsigned value or a negated errno'() {
-        const { ops, size } = make();
-        for (const offset of samples(size))
-          for (const width of SIZES) {
-            if (offset % width !== 0 || offset + width > size) continue;
-            const value = ops.read(offset, width);
-            expect(Number.isInteger(value)).toBe(true);
-            expect(value).toBeLessThan(2 ** (8 * width));
-            expect(value).toBeGreaterThan(-4096);
-          }
-      },
-      'reads the same bytes at every width'() {
-        const { ops, size } = make();
-        for (const offset of samples(size & ~3)) {
-          const at = offset & ~3;
-          const whole = ops.read(at, 4);
-          const bytes = [0, 1, 2, 3].map((i) => ops.read(at + i, 1));
-          if (whole < 0) continue;
-          expect(bytes.reduceRight((value, byte) => value * 256 + byte, 0)).toBe(whole);
+  describeContract(`${name} as a device region`, regionOpsCases(make), declines);
+}
+
+/** The cases by title, to be run by {@link describeRegionOps}. */
+export function regionOpsCases(make: () => RegionOpsSubject): ContractCases {
+  return {
+    'answers every aligned access with an unsigned value or a negated errno'() {
+      const { ops, size } = make();
+      for (const offset of samples(size))
+        for (const width of SIZES) {
+          if (offset % width !== 0 || offset + width > size) continue;
+          const value = ops.read(offset, width);
+          expect(Number.isInteger(value)).toBe(true);
+          expect(value).toBeLessThan(2 ** (8 * width));
+          expect(value).toBeGreaterThan(-4096);
         }
-      },
-      'keeps what was written, or refuses and keeps what was there'() {
-        const { ops, size, writable, plain = [[0, size]] } = make();
-        for (const [from, length] of plain)
-          for (const offset of samples(length)) {
-            const at = from + offset;
-            const before = ops.read(at, 1);
-            const result = ops.write(at, 1, 0x5a);
-            if (writable && result >= 0) expect(ops.read(at, 1)).toBe(0x5a);
-            else expect(ops.read(at, 1)).toBe(before);
-          }
-      },
-      'does not throw for whole transfers at and beyond its end'() {
-        const { ops, size } = make();
-        const transfer = ops.transfer?.bind(ops);
-        if (transfer === undefined) return;
-        for (const offset of [size - 1, size, size + 1, size * 2])
-          for (const isWrite of [false, true]) {
-            const count = transfer(new Uint8Array(8), POSITION + offset, isWrite);
-            expect(count).toBeLessThanOrEqual(Math.max(0, size - offset));
-          }
-      },
-      'transfers the bytes that single reads see'() {
-        const { ops, size } = make();
-        const transfer = ops.transfer?.bind(ops);
-        if (transfer === undefined) return;
-        const length = Math.min(size, 32);
-        const bytes = new Uint8Array(length);
-        expect(transfer(bytes, POSITION, false)).toBe(length);
-        expect([...bytes]).toEqual([...bytes.keys()].map((at) => ops.read(at, 1)));
-      },
-      'can be released'() {
-        const { ops } = make();
-        expect(() => ops.release?.()).not.toThrow();
-      },
     },
-    declines,
-  );
+    'reads the same bytes at every width'() {
+      const { ops, size } = make();
+      for (const offset of samples(size & ~3)) {
+        const at = offset & ~3;
+        const whole = ops.read(at, 4);
+        const bytes = [0, 1, 2, 3].map((i) => ops.read(at + i, 1));
+        if (whole < 0) continue;
+        expect(bytes.reduceRight((value, byte) => value * 256 + byte, 0)).toBe(whole);
+      }
+    },
+    'keeps what was written, or refuses and keeps what was there'() {
+      const { ops, size, writable, plain = [[0, size]] } = make();
+      for (const [from, length] of plain)
+        for (const offset of samples(length)) {
+          const at = from + offset;
+          const before = ops.read(at, 1);
+          const result = ops.write(at, 1, 0x5a);
+          if (writable && result >= 0) expect(ops.read(at, 1)).toBe(0x5a);
+          else expect(ops.read(at, 1)).toBe(before);
+        }
+    },
+    'does not throw for whole transfers at and beyond its end'() {
+      const { ops, size } = make();
+      const transfer = ops.transfer?.bind(ops);
+      if (transfer === undefined) return;
+      for (const offset of [size - 1, size, size + 1, size * 2])
+        for (const isWrite of [false, true]) {
+          const count = transfer(new Uint8Array(8), POSITION + offset, isWrite);
+          expect(count).toBeLessThanOrEqual(Math.max(0, size - offset));
+        }
+    },
+    'transfers the bytes that single reads see'() {
+      const { ops, size } = make();
+      const transfer = ops.transfer?.bind(ops);
+      if (transfer === undefined) return;
+      const length = Math.min(size, 32);
+      const bytes = new Uint8Array(length);
+      expect(transfer(bytes, POSITION, false)).toBe(length);
+      expect([...bytes]).toEqual([...bytes.keys()].map((at) => ops.read(at, 1)));
+    },
+    'can be released'() {
+      const { ops } = make();
+      expect(() => ops.release?.()).not.toThrow();
+    },
+  };
 }
 
 /** Both ends and a few places between. */

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { describeContract } from '../src/index.js';
+
+const ran: string[] = [];
+
+describeContract(
+  'a contract with two cases',
+  {
+    'is kept': () => ran.push('kept'),
+    'is declined': () => {
+      throw new Error('a declined case was run');
+    },
+  },
+  { 'is declined': 'its subject has nothing to decline with' },
+);
+
+describe('describeContract', () => {
+  it('runs the cases that are not declined', () => {
+    expect(ran).toEqual(['kept']);
+  });
+
+  it('refuses a reason for a case that there is not', () => {
+    expect(() => describeContract('stale', {}, { 'was renamed': 'why not' })).toThrow(
+      'stale: declines "was renamed", which is no case of it',
+    );
+  });
+});

@@ -1,0 +1,108 @@
+import type { MigrationOps, MigrationStream } from '@vfiokit/core';
+import { type MigrationState, VfioError } from '@vfiokit/uapi';
+import { migrationCases } from '../src/contracts/migration.js';
+import { describeMigration, type MigrationSubject } from '../src/index.js';
+import { describeBroken, fail } from './broken.js';
+
+const SIZE = 100;
+const BEGINS: Readonly<Record<string, 'save' | 'resume'>> = {
+  'STOP STOP_COPY': 'save',
+  'RUNNING PRE_COPY': 'save',
+  'RUNNING_P2P PRE_COPY_P2P': 'save',
+  'STOP RESUMING': 'resume',
+};
+
+/** A device whose state is 100 bytes, in which each part of it can be broken. */
+class ByteDevice implements MigrationOps {
+  readonly support = { p2p: true, preCopy: true };
+  bytes: Uint8Array = new Uint8Array(SIZE);
+  #incoming = new Uint8Array(0);
+  #saved = 0;
+
+  arc(from: MigrationState, to: MigrationState): MigrationStream | undefined {
+    if (from === 'RESUMING') this.load(this.#incoming);
+    switch (BEGINS[`${from} ${to}`]) {
+      case 'save':
+        this.#saved = 0;
+        return { read: (into) => this.save(into) };
+      case 'resume':
+        this.#incoming = new Uint8Array(0);
+        return { write: (from) => this.take(from) };
+      default:
+        return undefined;
+    }
+  }
+
+  dataSize(): bigint | number {
+    return BigInt(SIZE);
+  }
+
+  save(into: Uint8Array): number {
+    const piece = this.bytes.subarray(this.#saved, this.#saved + into.length);
+    into.set(piece);
+    this.#saved += piece.length;
+    return piece.length;
+  }
+
+  take(bytes: Uint8Array): number {
+    this.#incoming = Uint8Array.of(...this.#incoming, ...bytes);
+    return bytes.length;
+  }
+
+  load(incoming: Uint8Array): void {
+    // Nothing came: the move was given up.
+    if (incoming.length === 0) return;
+    if (incoming.length !== SIZE)
+      throw new VfioError('EINVAL', `${incoming.length} of ${SIZE} bytes came`);
+    this.bytes = incoming;
+  }
+}
+
+function moving(broken: Partial<ByteDevice> = {}): MigrationSubject {
+  const ops = Object.assign(new ByteDevice(), broken);
+  return {
+    ops,
+    fill: () =>
+      ops.bytes.forEach((_, at) => {
+        ops.bytes[at] = 3 * at;
+      }),
+    snapshot: () => [...ops.bytes],
+  };
+}
+
+/** A device whose arcs do something else than they should. */
+const arcing = (arc: (device: ByteDevice) => MigrationOps['arc']): MigrationSubject => {
+  const device = new ByteDevice();
+  return moving({ arc: arc(device) });
+};
+
+describeMigration('a device of bytes', moving);
+describeMigration('a device of bytes that stops first', () =>
+  moving({ support: { p2p: false, preCopy: false } }),
+);
+
+describeBroken('migration', migrationCases, {
+  'carries out every arc of what it supports': () =>
+    arcing((device) => (from, to) => (to === 'PRE_COPY_P2P' ? fail() : device.arc(from, to))),
+  'hands out a stream on exactly the arcs that begin a transfer': () =>
+    arcing((device) => (from, to) => device.arc(from, to) ?? {}),
+  'gives streams the direction of their transfer': () =>
+    arcing(() => () => ({ ready: () => true })),
+  'moves its state to another device': () => moving({ load: () => {} }),
+  'moves its state in single bytes just as well': () =>
+    moving({ take: (bytes) => (bytes.length < 2 ? -22 : bytes.length) }),
+  'keeps its state when a move is given up'() {
+    const subject = moving();
+    const ops = subject.ops as ByteDevice;
+    const save = ops.save.bind(ops);
+    ops.save = (into) => {
+      const count = save(into);
+      ops.bytes = new Uint8Array(SIZE);
+      return count;
+    };
+    return subject;
+  },
+  'estimates its size in any state': () => moving({ dataSize: () => 100 }),
+  'refuses a stream that is cut short, or lets it be completed later': () =>
+    moving({ load: () => {} }),
+});
