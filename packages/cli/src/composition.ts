@@ -2,7 +2,14 @@ import type { CommandTable } from './run.js';
 
 /** Every command by its name, in the order in which help lists them. */
 export const COMMANDS: CommandTable = {
+  show: async () => (await import('./commands/show.js')).show,
+  plan: async () => (await import('./commands/plan.js')).plan,
+  bind: async () => (await import('./commands/bind.js')).bind,
+  unbind: async () => (await import('./commands/unbind.js')).unbind,
+  restore: async () => (await import('./commands/restore.js')).restore,
+  status: async () => (await import('./commands/status.js')).status,
   inspect: async () => (await import('./commands/inspect.js')).inspect,
   replay: async () => (await import('./commands/replay.js')).replay,
+  capture: async () => (await import('./commands/capture.js')).capture,
   demo: async () => (await import('./commands/demo.js')).demo,
 };

@@ -85,7 +85,8 @@ export function count(value: number): string {
 
 /** A part of a whole in percent, never rounded up to 100: `99.98 %`. */
 export function percent(part: number, whole: number): string {
-  if (whole === 0 || part === whole) return '100 %';
+  if (whole === 0) return '0 %';
+  if (part === whole) return '100 %';
   const hundredths = Math.min(9999, Math.floor((part / whole) * 10_000));
   return `${(hundredths / 100).toFixed(2)} %`;
 }

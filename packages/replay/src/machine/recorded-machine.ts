@@ -81,6 +81,18 @@ export class RecordedMachine {
     }
   }
 
+  /**
+   * How much was taken from the record that the first lines do not hold: bytes behind BARs, bits of masks, answers of
+   * the machine. Each was taken once and predicted from then on.
+   */
+  get learned(): number {
+    let facts = this.platform.answers;
+    for (const masks of this.platform.masks.values()) facts += masks.learned;
+    for (const { plan } of this.devices)
+      for (const block of plan.blocks) facts += block?.learned ?? 0;
+    return facts;
+  }
+
   /** An operation is about to be played. */
   begin(op: TraceOp): void {
     this.platform.op = op;

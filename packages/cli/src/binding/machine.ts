@@ -1,0 +1,168 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import {
+  Binder,
+  FileJournal,
+  FileLock,
+  findDevice,
+  type HostFacts,
+  MemoryJournal,
+  MemoryLock,
+  ModuleIndex,
+  NO_LOADER,
+  type PlanInput,
+  Planner,
+  type PlanOptions,
+  readHost,
+  readUsage,
+  registerBinder,
+  type TransactionOptions,
+} from '@vfiokit/binder';
+import { MODPROBE, type OpenedMachine, openMachine } from '@vfiokit/host';
+import { VfioError } from '@vfiokit/uapi';
+import { container as root } from 'tsyringe';
+
+/** Where the journals of the running machine are: gone with the boot whose state they tell. */
+const JOURNALS = '/run/vfiokit';
+
+/** A machine that commands plan and bind on, with everything that was read of it. */
+export interface BindingMachine extends OpenedMachine {
+  readonly input: PlanInput;
+  readonly planner: Planner;
+}
+
+/**
+ * Opens a machine and reads it.
+ *
+ * @param aliases the file of another module index, `.gz` or plain.
+ * @throws VfioError for a machine or an index that can't be read.
+ */
+export async function openBinding(name: string, aliases?: string): Promise<BindingMachine> {
+  const opened = await openMachine(name);
+  const host = await readHost(opened.sysfs);
+  const container = root.createChildContainer();
+  registerBinder(container);
+  return {
+    ...opened,
+    planner: container.resolve(Planner),
+    input: {
+      host,
+      index: aliases === undefined ? await machineIndex(opened, host) : readIndex(aliases),
+      usage: await readUsage(opened.sysfs, host.groups),
+    },
+  };
+}
+
+async function machineIndex(
+  { sysfs }: OpenedMachine,
+  host: HostFacts,
+): Promise<ModuleIndex | undefined> {
+  return host.release === undefined ? undefined : ModuleIndex.read(sysfs, host.release);
+}
+
+/** Reads a `modules.alias` from a file. @throws VfioError `ENOENT`. */
+export function readIndex(path: string): ModuleIndex {
+  if (!existsSync(path))
+    throw new VfioError('ENOENT', `${path}: no such module index; name a modules.alias`);
+  const bytes = readFileSync(path);
+  const text = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
+  const release = /modules\.alias-(.*?)(?:\.gz)?$/.exec(path)?.[1];
+  return ModuleIndex.fromText(text.toString(), path, release);
+}
+
+/** Carries plans out on a machine: with journals on the disk if it is the running one. */
+export function binderFor(opened: BindingMachine, more: Partial<TransactionOptions> = {}): Binder {
+  const live = opened.sysfs.kind === 'live';
+  const { machine } = opened;
+  return new Binder(opened.sysfs, {
+    journal: live ? new FileJournal(JOURNALS) : new MemoryJournal(),
+    lock: live ? new FileLock(JOURNALS) : new MemoryLock(),
+    loader: live
+      ? MODPROBE
+      : machine === undefined
+        ? NO_LOADER
+        : {
+            load: async (module) => {
+              try {
+                machine.loadModule(module);
+                return undefined;
+              } catch (error) {
+                if (error instanceof VfioError)
+                  return { errno: error.errno, message: error.message };
+                throw error;
+              }
+            },
+          },
+    creator: `vfiokit, process ${process.pid}`,
+    now: () => new Date().toISOString(),
+    newId: () => `${Date.now().toString(36)}-${process.pid}`,
+    pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+    holders: async (device) => {
+      const { groups } = await readHost(opened.sysfs);
+      return (await readUsage(opened.sysfs, groups)).users.get(device) ?? [];
+    },
+    ...more,
+  });
+}
+
+/** The devices that a command line names, in the kernel's form. @throws VfioError for one that is not there. */
+export function namedDevices(opened: BindingMachine, words: readonly string[]): readonly string[] {
+  return words.map((word) => findDevice(opened.input.host, word).name);
+}
+
+/** Plan options from a command line's. */
+export function planOptions(args: {
+  readonly policy?: string | undefined;
+  readonly driver?: string | undefined;
+  readonly chain?: string | undefined;
+  readonly feature?: string | undefined;
+  readonly exact?: boolean | undefined;
+  readonly group?: boolean | undefined;
+  readonly force?: boolean | undefined;
+}): PlanOptions {
+  const { policy, driver, chain, feature, exact, group, force } = args;
+  const list = (text: string) => text.split(',').filter((word) => word !== '');
+  return {
+    policy: policy ?? (driver === undefined ? 'alias-best-match' : 'user-override'),
+    mode: exact ? 'libvirt-exact' : 'strict',
+    ...(driver === undefined ? {} : { driver, tieBreaker: driver }),
+    ...(chain === undefined ? {} : { chain: list(chain) }),
+    ...(feature === undefined
+      ? {}
+      : { features: list(feature) as NonNullable<PlanOptions['features']> }),
+    wholeGroup: group ?? false,
+    force: force ?? false,
+  };
+}
+
+/** The options that `plan` and `bind` share. */
+export const SELECTION_ARGS = {
+  policy: {
+    type: 'string',
+    description: 'How to choose: alias-best-match unless a driver is named',
+    valueHint: 'P',
+  },
+  driver: {
+    type: 'string',
+    description: 'The driver to take, or the winner of a tie',
+    valueHint: 'NAME',
+  },
+  chain: {
+    type: 'string',
+    description: 'Drivers to try in turn, for --policy chain',
+    valueHint: 'A,B',
+  },
+  feature: {
+    type: 'string',
+    description: 'What the driver has to have, for --policy capability',
+    valueHint: 'A,B',
+  },
+  aliases: {
+    type: 'string',
+    description: 'Another module index than the machine’s own',
+    valueHint: 'FILE',
+  },
+  exact: { type: 'boolean', description: 'Match aliases byte for byte as libvirt does' },
+  group: { type: 'boolean', description: 'Take the whole IOMMU group' },
+  force: { type: 'boolean', description: 'Overrule guards that may be overruled' },
+} as const;

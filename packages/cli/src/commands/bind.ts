@@ -1,0 +1,88 @@
+import { renderDecision, type Target } from '@vfiokit/binder';
+import {
+  binderFor,
+  namedDevices,
+  openBinding,
+  planOptions,
+  SELECTION_ARGS,
+} from '../binding/machine.js';
+import { reportResults } from '../binding/report.js';
+import { command, EXIT_NO, EXIT_OK, JSON_OPTION } from '../command.js';
+
+/** Binds devices to the drivers that a plan gives them: all, or none. */
+export const bind = command({
+  name: 'bind',
+  summary: 'bind devices to their VFIO drivers as one transaction, or leave everything as it was',
+  examples: [
+    '--machine x86-server bind 0000:65:00.0 --group --dry-run',
+    'bind 0000:17:00.2 0000:17:00.3 --driver mlx5_vfio_pci',
+  ],
+  args: {
+    device: { type: 'positional', required: true, description: 'Addresses, such as 0000:00:02.0' },
+    ...SELECTION_ARGS,
+    'dry-run': { type: 'boolean', description: 'Show what would be written, and write nothing' },
+    'new-id': { type: 'boolean', description: 'On kernels without driver_override: bind by id' },
+    leave: { type: 'boolean', description: 'Do not wait for a device that is in use' },
+    json: JSON_OPTION,
+  },
+  variadic: true,
+  async run({ args, machine, io }) {
+    const opened = await openBinding(machine, args.aliases);
+    const { planner, input } = opened;
+    const decisions = namedDevices(opened, args._).map((device) =>
+      planner.plan(device, input, planOptions(args)),
+    );
+    const refused = decisions.filter(({ outcome }) => outcome === 'refused');
+    if (args['dry-run'] || refused.length > 0) {
+      if (args.json) io.json({ decisions, result: null });
+      else io.print(decisions.map(renderDecision).join('\n').trimEnd());
+      for (const { refusal } of refused) io.warn(refusal!);
+      return refused.length > 0 ? EXIT_NO : EXIT_OK;
+    }
+    const targets = new Map<string, Target>(
+      decisions.flatMap((one) => one.targets.map((target) => [target.device, target] as const)),
+    );
+    if (targets.size === 0) {
+      if (args.json) io.json({ decisions, result: null });
+      else
+        for (const { request, rule } of decisions)
+          io.print(`${request.device}: nothing to do: ${rule}`);
+      return EXIT_OK;
+    }
+    const binder = binderFor(opened, {
+      newIdWithoutOverride: args['new-id'] ?? false,
+      onBlocked: (device, holders) => {
+        const who = holders.map(({ pid, command: name }) => `process ${pid} (${name})`).join(', ');
+        io.warn(
+          `${device}: is in use by ${who || 'somebody who could not be seen'}; the unbind goes on when it is let go`,
+        );
+        return args.leave ? 'leave' : 'wait';
+      },
+    });
+    // A chain goes on with its next driver where one refuses; the others stop at the first failure.
+    const chain =
+      decisions.length === 1 && decisions[0]!.request.policy === 'chain'
+        ? decisions[0]!.candidates
+        : [];
+    let result = await binder.bind([...targets.values()]);
+    for (const next of chain.slice(1)) {
+      if (result.state !== 'rolled-back') break;
+      for (const { message } of result.failures) io.warn(message);
+      const [target] = [...targets.values()];
+      result = await binder.bind([
+        {
+          ...target!,
+          driver: next.driver,
+          ...(next.presence === 'registered' ? {} : { load: next.module! }),
+        },
+      ]);
+    }
+    if (args.json) {
+      io.json({ decisions, result });
+      return result.state === 'committed' ? EXIT_OK : EXIT_NO;
+    }
+    for (const { device, driver, load } of targets.values())
+      io.print(`${device} → ${driver ?? load}`);
+    return reportResults(io, [result]);
+  },
+});

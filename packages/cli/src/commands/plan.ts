@@ -1,0 +1,88 @@
+import {
+  compareDecisions,
+  decisionChange,
+  emit,
+  renderComparison,
+  renderDecision,
+} from '@vfiokit/binder';
+import {
+  namedDevices,
+  openBinding,
+  planOptions,
+  readIndex,
+  SELECTION_ARGS,
+} from '../binding/machine.js';
+import { command, EXIT_NO, EXIT_OK, JSON_OPTION, UsageError } from '../command.js';
+
+/** Decides which driver devices should get, and explains it. Writes nothing. */
+export const plan = command({
+  name: 'plan',
+  summary: 'decide which driver a device should get, and why; writes nothing',
+  examples: [
+    '--machine x86-laptop plan 0000:00:02.0',
+    '--machine x86-server plan 0000:65:00.0 --group --emit libvirt',
+    'plan 0000:17:00.2 --compare',
+    'plan 0000:17:00.2 --kernel old/modules.alias --kernel new/modules.alias',
+  ],
+  args: {
+    device: { type: 'positional', required: true, description: 'Addresses, such as 0000:00:02.0' },
+    ...SELECTION_ARGS,
+    compare: { type: 'boolean', description: 'Lay all policies side by side' },
+    kernel: {
+      type: 'string',
+      description: 'Twice: two module indexes; tells how the decision changes',
+      valueHint: 'FILE',
+    },
+    emit: {
+      type: 'string',
+      description: 'Print for another tool: libvirt, driverctl, cdi, kubevirt',
+      valueHint: 'TOOL',
+    },
+    json: JSON_OPTION,
+  },
+  variadic: true,
+  async run({ args, machine, io }) {
+    const opened = await openBinding(machine, args.aliases);
+    const { planner, input } = opened;
+    const devices = namedDevices(opened, args._);
+    const options = planOptions(args);
+    const kernels = [args.kernel ?? []].flat() as string[];
+    if (kernels.length > 0) {
+      if (kernels.length !== 2)
+        throw new UsageError('--kernel: say it twice, with the old index and the new one');
+      const [before, after] = kernels.map((path) =>
+        devices.map((device) =>
+          planner.plan(device, { ...input, index: readIndex(path) }, options),
+        ),
+      );
+      const changes = devices.map((_, index) => decisionChange(before![index]!, after![index]!));
+      if (args.json) io.json({ before, after, changes });
+      else
+        for (const [index, change] of changes.entries())
+          io.print(change ?? `${devices[index]}: no change`);
+      return EXIT_OK;
+    }
+    if (args.compare) {
+      const compared = devices.map((device) => ({
+        device,
+        policies: compareDecisions(
+          planner.policies.map(({ name }) =>
+            planner.plan(device, input, { ...options, policy: name }),
+          ),
+        ),
+      }));
+      if (args.json) io.json(compared);
+      else
+        for (const { device, policies } of compared)
+          io.print(renderComparison(device, policies).trimEnd());
+      return EXIT_OK;
+    }
+    const decisions = devices.map((device) => planner.plan(device, input, options));
+    if (args.emit !== undefined) io.print(emit(args.emit, decisions).trimEnd());
+    else if (args.json) io.json(decisions.length === 1 ? decisions[0] : decisions);
+    else io.print(decisions.map(renderDecision).join('\n').trimEnd());
+    const refused = decisions.filter(({ outcome }) => outcome === 'refused');
+    if (args.emit !== undefined) for (const { refusal } of refused) io.warn(refusal!);
+    return refused.length > 0 ? EXIT_NO : EXIT_OK;
+  },
+});

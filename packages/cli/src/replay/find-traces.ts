@@ -1,0 +1,47 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VfioError } from '@vfiokit/uapi';
+
+const TRACE_NAME = /\.jsonl(\.gz)?$/;
+const WILD = /[*?]/;
+
+/**
+ * The traces that a word of the command line means: a file, all in a folder and below, or a pattern in which `*` and `?`
+ * stay within a name and `**` does not. A file is taken whatever it is called.
+ *
+ * @throws VfioError ENOENT where there is nothing of the kind.
+ */
+export async function findTraces(word: string): Promise<readonly string[]> {
+  const found = await stat(word).catch(() => undefined);
+  if (found?.isDirectory()) return below(word, () => true);
+  if (found !== undefined || !WILD.test(word)) return [word];
+  const base = word.slice(0, word.search(WILD)).replace(/[^/]*$/, '') || '.';
+  const pattern = patternOf(word);
+  return below(base, (path) => pattern.test(path));
+}
+
+function patternOf(word: string): RegExp {
+  const literal = word.replace(/[.+^${}()|[\]\\]/g, '\\$&');
+  const wild = literal.replace(/\*\*\/|\*|\?/g, (one) =>
+    one === '**/' ? '(.*/)?' : one === '*' ? '[^/]*' : '[^/]',
+  );
+  return new RegExp(`^${wild}$`);
+}
+
+async function below(folder: string, wanted: (path: string) => boolean): Promise<string[]> {
+  const names = await readdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+    const what = cause.code === 'ENOENT' ? 'no such folder' : cause.message;
+    throw new VfioError('ENOENT', `${folder}: ${what}`, { cause });
+  });
+  const files = names
+    .filter((name) => TRACE_NAME.test(name))
+    .map((name) => (folder === '.' ? name : join(folder, name)))
+    .filter(wanted)
+    .sort();
+  if (files.length === 0)
+    throw new VfioError(
+      'ENOENT',
+      `${folder}: no such traces there; their names end in .jsonl or .jsonl.gz`,
+    );
+  return files;
+}

@@ -1,0 +1,106 @@
+import { VfioError } from '@vfiokit/uapi';
+import { type CommandTable, captureIo, command, EXIT_OK, run } from 'vfiokit';
+import { describe, expect, test } from 'vitest';
+
+const seen: unknown[] = [];
+
+const COMMANDS: CommandTable = {
+  look: async () =>
+    command({
+      name: 'look',
+      summary: 'look at something',
+      examples: ['look 0000:00:02.0 --deep'],
+      args: {
+        what: { type: 'positional', required: true, description: 'What to look at' },
+        deep: { type: 'boolean', description: 'Look closely' },
+        limit: { type: 'string', description: 'How far', alias: 'l' },
+      },
+      run({ args, machine, io }) {
+        seen.push({ what: args.what, deep: args.deep, limit: args.limit, machine });
+        io.print('seen');
+        return EXIT_OK;
+      },
+    }),
+  fail: async () =>
+    command({
+      name: 'fail',
+      summary: 'fail',
+      examples: ['fail'],
+      args: {},
+      run() {
+        throw new VfioError('EBUSY', '0000:00:02.0: in use; close it first');
+      },
+    }),
+};
+
+async function call(
+  ...argv: readonly string[]
+): Promise<{ status: number; out: string; err: string }> {
+  const io = captureIo();
+  const status = await run(argv, COMMANDS, io);
+  return { status, out: io.out.join('\n'), err: io.err.join('\n') };
+}
+
+describe('a command line', () => {
+  test('runs a command with its arguments', async () => {
+    expect(await call('look', '0000:00:02.0', '--deep', '-l', '3')).toMatchObject({
+      status: 0,
+      out: 'seen',
+    });
+    expect(seen.at(-1)).toEqual({ what: '0000:00:02.0', deep: true, limit: '3', machine: 'live' });
+  });
+
+  test.each([
+    [['--machine', 'x86-laptop', 'look', 'a']],
+    [['look', '--machine', 'x86-laptop', 'a']],
+    [['look', 'a', '--machine=x86-laptop']],
+  ])('takes the machine out of %j', async (argv) => {
+    expect((await call(...argv)).status).toBe(0);
+    expect(seen.at(-1)).toMatchObject({ what: 'a', machine: 'x86-laptop' });
+  });
+
+  test('lists the commands with --help', async () => {
+    const { status, out } = await call('--help');
+    expect(status).toBe(0);
+    expect(out).toMatch(/^ {2}look +look at something$/m);
+  });
+
+  test("shows a command's options and example with --help", async () => {
+    const { status, out } = await call('look', '--help');
+    expect(status).toBe(0);
+    expect(out).toContain('--limit');
+    expect(out).toContain('  vfiokit look 0000:00:02.0 --deep');
+  });
+});
+
+describe('a wrong command line exits with 2 and says what is wrong', () => {
+  test.each([
+    [['teleport'], 'teleport: no such command; vfiokit --help lists them'],
+    [['look'], /^look: missing required positional argument: WHAT/],
+    [['look', 'a', '--wide'], 'look: no option --wide; vfiokit look --help lists them'],
+    [['look', 'a', '--limit'], 'look: --limit needs a value'],
+    [['look', 'a', 'b'], 'look: one argument too many: b'],
+    [['look', 'a', '--machine'], /^--machine: needs a name/],
+  ])('%j', async (argv, message) => {
+    const { status, out, err } = await call(...argv);
+    expect(status).toBe(2);
+    expect(out).toBe('');
+    expect(err).toMatch(message);
+  });
+
+  test('no command at all shows the list', async () => {
+    const { status, out } = await call();
+    expect(status).toBe(2);
+    expect(out).toContain('usage  vfiokit');
+  });
+});
+
+describe('what fails', () => {
+  test('exits with 1 and a message that starts with its subject', async () => {
+    expect(await call('fail')).toEqual({
+      status: 1,
+      out: '',
+      err: '0000:00:02.0: in use; close it first',
+    });
+  });
+});
