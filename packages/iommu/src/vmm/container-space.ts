@@ -47,6 +47,9 @@ export const CONTAINER_TYPES = {
 /** A kind of container's name. */
 export type ContainerType = keyof typeof CONTAINER_TYPES;
 
+/** Bytes of an entry of a window's table. */
+const TCE_SIZE = 8;
+
 const EMPTY: DmaSnapshot = {
   kind: 'no IOMMU yet',
   pageSizes: 0n,
@@ -65,6 +68,11 @@ export class ContainerProvider implements SpaceProvider {
     private readonly process: Process,
     readonly type: ContainerType,
   ) {}
+
+  /** Bytes of a page of the host. */
+  get hostPage(): number {
+    return this.parameters.pageSize;
+  }
 
   capabilities({ iommuGroup }: VfioGroup): SpaceCapabilities {
     const { iommu, reserved } = iommuGroup;
@@ -211,16 +219,24 @@ class ContainerSpace implements DmaSpace {
     return result < 0 ? result : Number(vfioIommuType1DmaUnmap.decode(argument).size);
   }
 
+  /** Tables of more levels are tried as long as fewer will not do. */
   addWindow({ size, pageShift }: WindowRequest): { readonly start: number } | number {
-    const argument = vfioIommuSpaprTceCreate.encode({
-      argsz: vfioIommuSpaprTceCreate.size,
-      pageShift,
-      windowSize: BigInt(size),
-      levels: 1,
-    });
-    const result = this.#call(VFIO_IOMMU_SPAPR_TCE_CREATE, argument);
-    if (result !== 0) return result;
-    return { start: Number(vfioIommuSpaprTceCreate.decode(argument).startAddr) };
+    const pageBits = Math.log2(this.provider.hostPage);
+    const tableBits = Math.log2((size / 2 ** pageShift) * TCE_SIZE);
+    const most = Math.floor((64 - pageShift) / pageBits);
+    let result: number = -EINVAL;
+    for (let levels = Math.ceil(tableBits / (pageBits + 8)); levels <= most; levels += 1) {
+      const argument = vfioIommuSpaprTceCreate.encode({
+        argsz: vfioIommuSpaprTceCreate.size,
+        pageShift,
+        windowSize: BigInt(size),
+        levels,
+      });
+      result = this.#call(VFIO_IOMMU_SPAPR_TCE_CREATE, argument);
+      if (result === 0)
+        return { start: Number(vfioIommuSpaprTceCreate.decode(argument).startAddr) };
+    }
+    return result;
   }
 
   removeWindow(start: number): number {

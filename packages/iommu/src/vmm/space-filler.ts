@@ -124,12 +124,22 @@ export class SpaceFiller implements AddressSpaceListener {
         ? undefined
         : `the window at ${hex(start)} is not within what ${space.label} can map`;
     }
-    const made = space.addWindow?.({ start, size, pageShift: region.pageShift });
+    const pageShift = this.#windowPageShift(region.pageShift);
+    if (pageShift === undefined) return `${space.label} has no page as small as the window's`;
+    const made = space.addWindow?.({ start, size, pageShift });
     if (made === undefined || typeof made === 'number')
       return `${space.label} makes no window at ${hex(start)}: ${made === undefined ? 'it cannot' : errnoName(made)}`;
     if (made.start === start) return undefined;
     space.removeWindow?.(made.start);
     return `${space.label} makes the window at ${hex(made.start)} instead of ${hex(start)}`;
+  }
+
+  /** The largest page of the host that is neither larger than the guest's nor than what backs its memory. */
+  #windowPageShift(guestShift: number): number | undefined {
+    const largest = Math.min(guestShift, Math.log2(this.options.hostPage));
+    for (let shift = largest; shift >= 0; shift -= 1)
+      if (this.space.capabilities.pageSizes & (1n << BigInt(shift))) return shift;
+    return undefined;
   }
 
   #removeIommu(section: MemorySection): void {

@@ -39,7 +39,7 @@ function guest(pageShift = 12) {
 
 const reaches = ({ device }: ReturnType<typeof guest>, iova: number, access = DMA_READ) => {
   const hit = device.iommuGroup!.dma.translate(iova, access);
-  return hit && hit.offset;
+  return hit?.offset;
 };
 
 describe('TCE hypercalls in the kernel', () => {
