@@ -12,6 +12,7 @@ export * from './facts/group-facts.js';
 export * from './facts/host-facts.js';
 export { nearest } from './facts/nearest.js';
 export { type Process, readUsage, type UsageFacts } from './facts/usage-facts.js';
+export { EMITTERS, emit } from './interop/emit.js';
 export * from './modules/alias-index.js';
 export * from './modules/best-match.js';
 export * from './modules/binary-index.js';

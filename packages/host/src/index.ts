@@ -12,4 +12,6 @@ export {
 } from './machine/shipped.js';
 export { CaptureSysfs } from './sysfs/capture-sysfs.js';
 export { LiveSysfs } from './sysfs/live-sysfs.js';
+export { MODPROBE } from './sysfs/modprobe.js';
 export { readCapture } from './sysfs/read-capture.js';
+export { type CaptureCount, exportSysfs, writeCapture } from './sysfs/write-capture.js';

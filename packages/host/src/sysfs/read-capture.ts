@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { VfioError } from '@vfiokit/uapi';
 import { unpackTar } from 'modern-tar';
-import { decode } from 'seek-bzip';
+import bzip from 'seek-bzip';
 import { CaptureSysfs } from './capture-sysfs.js';
 import { DirectoryTree, type FileTree, MemoryTree, Subtree } from './file-tree.js';
 import { errnoOf } from './system-errno.js';
@@ -65,7 +65,7 @@ async function readArchive(path: string): Promise<FileTree> {
 
 function unpack(packed: Uint8Array): Uint8Array {
   if (packed[0] === 0x1f && packed[1] === 0x8b) return gunzipSync(packed);
-  if (packed[0] === 0x42 && packed[1] === 0x5a) return decode(packed);
+  if (packed[0] === 0x42 && packed[1] === 0x5a) return bzip.decode(packed);
   return packed;
 }
 
