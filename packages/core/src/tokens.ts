@@ -30,6 +30,10 @@ export const HOST_CONTAINER: InjectionToken<DependencyContainer> = Symbol('HOST_
 
 /** The name of the driver's table of operations (vfio_device_ops.name), where it is not the driver's own. */
 export const OPS_NAME: InjectionToken<string> = Symbol('OPS_NAME');
+/**
+ * Takes back what a probe set up, when the device is unbound or binding it fails later on. Several, run last first.
+ */
+export const RELEASE_HOOKS: InjectionToken<() => void> = Symbol('RELEASE_HOOKS');
 /** What a driver does when its device opens. Several. */
 export const OPEN_HOOKS: InjectionToken<OpenHook> = Symbol('OPEN_HOOKS');
 /** Regions behind the fixed nine. Several. */

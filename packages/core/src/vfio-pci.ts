@@ -23,10 +23,12 @@ import {
   OPEN_HOOKS,
   OPS_NAME,
   PLATFORM_HOOKS,
+  RELEASE_HOOKS,
   RESET_HOOKS,
   VFIO_PCI_DRIVERS,
   VFIO_PCI_SETTINGS,
 } from './tokens.js';
+import { UndoStack } from './undo-stack.js';
 import { VfToken } from './vf-token.js';
 import type { VfioPciDriver } from './vfio-pci-driver.js';
 
@@ -53,7 +55,7 @@ const D0 = 0;
 export class VfioPci {
   readonly #sets = new DeviceSets();
   readonly #sriov: SriovControl;
-  readonly #bound = new Map<PciDevice, VfioPciCoreDevice>();
+  readonly #bound = new Map<PciDevice, BoundDevice>();
 
   constructor(
     @inject(VFIO_PCI_SETTINGS) private readonly settings: VfioPciSettings,
@@ -79,7 +81,7 @@ export class VfioPci {
 
   /** The bound device of a function. */
   device(pdev: PciDevice): VfioPciCoreDevice | undefined {
-    return this.#bound.get(pdev);
+    return this.#bound.get(pdev)?.device;
   }
 
   /**
@@ -103,10 +105,13 @@ export class VfioPci {
         `${pdev.name}: on the denylist of ${driver.name}; the parameter disable_denylist overrules it`,
       );
     const container = this.host.createChildContainer();
-    driver.probe?.(pdev, container);
-    const device = this.#register(pdev, iommuGroup, driver, container);
-    this.#bound.set(pdev, device);
-    return device;
+    try {
+      driver.probe?.(pdev, container);
+      return this.#register(pdev, iommuGroup, driver, container);
+    } catch (error) {
+      release(container);
+      throw error;
+    }
   }
 
   /**
@@ -123,7 +128,9 @@ export class VfioPci {
     this.groups.unregister(device);
     if (device.openCount > 0) device.request();
     device.whenClosed(() => {
+      const container = this.#bound.get(device.pdev)?.container;
       this.#forget(device);
+      if (container !== undefined) release(container);
       if (locked) device.pdev.unlock();
       done();
     });
@@ -186,6 +193,7 @@ export class VfioPci {
     device.power.set(D0);
     pdev.runtimePm.callbacks = runtimeCallbacks(device);
     if (!device.parameters.disable_idle_d3) pdev.runtimePm.put();
+    this.#bound.set(pdev, { device, container });
     try {
       this.groups.register(device);
     } catch (error) {
@@ -215,6 +223,18 @@ export class VfioPci {
       dmaBuf: resolveOne(container, DMABUF_PROVIDER) ?? standard,
     };
   }
+}
+
+interface BoundDevice {
+  readonly device: VfioPciCoreDevice;
+  readonly container: DependencyContainer;
+}
+
+/** What a probe set up goes again, last first. */
+function release(container: DependencyContainer): void {
+  const hooks = new UndoStack();
+  for (const hook of resolveAll(container, RELEASE_HOOKS)) hooks.push(hook);
+  hooks.unwind();
 }
 
 /** Every driver hears of errors; of resets that others carry out those that want to, and a migrating device. */
