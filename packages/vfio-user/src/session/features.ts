@@ -121,14 +121,14 @@ export class Features {
     const answer = argument.subarray(HEADER);
     // Descriptors of this process mean nothing to the client.
     if ((flags & VFIO_DEVICE_FEATURE_MASK) === VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE)
-      vfioDeviceFeatureMigState.encode({ dataFd: 0 }, answer);
+      vfioDeviceFeatureMigState.encode({ dataFd: -1 }, answer);
     return answer;
   }
 
   #setState(data: Uint8Array): Reply {
     const { deviceState } = vfioDeviceFeatureMigState.decode(data);
     const result = this.migration.setState(deviceState);
-    return result < 0 ? result : vfioDeviceFeatureMigState.encode({ deviceState });
+    return result < 0 ? result : vfioDeviceFeatureMigState.encode({ deviceState, dataFd: -1 });
   }
 
   #start(data: Uint8Array): Reply {

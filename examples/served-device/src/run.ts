@@ -1,0 +1,14 @@
+import { main, serve } from './main.js';
+
+const [path] = process.argv.slice(2);
+if (path === undefined) {
+  main(console.log);
+} else {
+  const server = await serve(path, (event) => console.log(JSON.stringify(event)));
+  console.log(`serving at ${path}`);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      server.close();
+      process.exit(0);
+    });
+}
