@@ -1,5 +1,5 @@
 /** A step of an actor: whatever it does between two yields nobody comes in between. */
-export type Actor = Generator<unknown, unknown, void>;
+export type Actor = Generator<unknown, void, void>;
 
 /** One run of a small system: actors that start together, and what must hold after every step and at the end. */
 export interface Race {
