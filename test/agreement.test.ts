@@ -37,13 +37,4 @@ describe('lists that must agree', () => {
     const listed = rows.map((row) => /\(packages\/([^)/]+)\)/.exec(row)?.[1]);
     expect([...listed].sort()).toEqual(packages);
   });
-
-  test('the README says of each package what its package.json says', () => {
-    const table = section(readText('README.md'), 'Packages');
-    const missing = packages.filter(
-      (name) =>
-        !table.includes(manifest(`packages/${name}`).description?.replace(/\.$/, '') ?? '?'),
-    );
-    expect(missing).toEqual([]);
-  });
 });

@@ -26,7 +26,7 @@ export async function machineTree(
   }
   for (const device of host.devices.values()) {
     const link = await sysfs.readLink(`/sys/bus/pci/devices/${device.name}`);
-    const path = typeof link === 'number' ? [] : link.split('/');
+    const path = typeof link === 'number' ? [] : link.split('/').filter((part) => part !== '');
     const above = path.at(-2) ?? '';
     const parent = nodes.get(above);
     if (parent !== undefined) parent.children.push(nodes.get(device.name)!);
