@@ -100,7 +100,7 @@ export class ApHardware implements ApInstructions {
 
   constructor(
     spec: HardwareSpec,
-    private readonly clock: KernelClock,
+    readonly clock: KernelClock,
   ) {
     this.#times = {
       reset: spec.resetTime ?? 0,
@@ -135,6 +135,11 @@ export class ApHardware implements ApInstructions {
   /** Puts faults on instructions, or takes them off. */
   set fault(injector: FaultInjector | undefined) {
     this.#fault = injector;
+  }
+
+  /** A system is loaded anew: whatever ran before is gone, and every queue is reset. */
+  ipl(): void {
+    this.#slices.length = 0;
   }
 
   /** Tells of every instruction that can change a queue, or test it. The returned function ends it. */

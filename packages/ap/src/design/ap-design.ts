@@ -1,17 +1,18 @@
 import type { Blocking } from '@vfiokit/driver-model';
-import type { HardwareSpec } from '../arch/hardware.js';
+import type { ApHardware, HardwareSpec } from '../arch/hardware.js';
 import type { ApMatrix } from '../arch/matrix.js';
 import type { ApBusParameters } from '../bus/ap-bus.js';
 import type { ApSubsystem } from '../bus/ap-subsystem.js';
 import type { Kvm } from '../kvm/kvm.js';
 import type { Partition } from '../machine/partition.js';
 import type { Assignable } from '../passthrough/assignable.js';
+import type { DiagramNode } from '../show/diagram.js';
 import type { EmulatedDevice } from '../vfio/emulated-device.js';
 import type { VfioApGeneration } from '../vfio-ap/generation.js';
 
 /** What a machine is booted with. */
 export interface DesignSpec {
-  readonly hardware: HardwareSpec;
+  readonly hardware: HardwareSpec | ApHardware;
   readonly parameters?: ApBusParameters;
   /** Which generation of vfio_ap; of no concern to other designs. */
   readonly generation?: VfioApGeneration;
@@ -66,6 +67,8 @@ export interface ApWorld {
   reclaim(what: 'adapter' | 'domain', number: number): void;
   /** Has the host look at its configuration. */
   rescan(): void;
+  /** The part of the picture below the hardware: how host, matrices and guests hang together in this design. */
+  drawHost(): DiagramNode;
   /** What only today's kernel has; `undefined` in other designs. */
   readonly vfioAp?: VfioApControls;
 }

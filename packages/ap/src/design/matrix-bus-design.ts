@@ -5,6 +5,8 @@ import { MatrixBusMachine } from '../machine/matrix-bus-machine.js';
 import type { Reclaim } from '../matrix-bus/matrix-bus.js';
 import type { MatrixDevice } from '../matrix-bus/matrix-bus-devices.js';
 import { ASSIGNABLE, type Assignable } from '../passthrough/assignable.js';
+import { apBusBox, matrixBoxes } from '../show/boxes.js';
+import type { DiagramNode } from '../show/diagram.js';
 import type { ApDesign, ApWorld, DesignSpec, MatrixView } from './ap-design.js';
 import { MatrixNames } from './matrix-names.js';
 
@@ -84,6 +86,18 @@ export class MatrixBusWorld implements ApWorld {
 
   rescan(): void {
     this.partition.rescan();
+  }
+
+  drawHost(): DiagramNode {
+    return {
+      title: 'matrix bus',
+      edge: 'TAPQ RAPQ ZAPQ AQIC NQAP DQAP',
+      lines: ['one owner for each queue; guests have products, the host what is left'],
+      children: [
+        { ...apBusBox(this.kernel, []), edge: 'virtual QCI and TAPQ' },
+        ...matrixBoxes(this, 'matrix', 'assign_*'),
+      ],
+    };
   }
 
   #device(id: string): MatrixDevice {

@@ -8,7 +8,11 @@ import type { ApWorld } from './ap-design.js';
 /** How a queue stands, seen from outside. */
 export interface QueueObservation {
   readonly apqn: Apqn;
-  /** The driver of the host's AP bus that it is bound to. */
+  /** Whether the partition has it. */
+  readonly present: boolean;
+  /** Whether the host's AP bus has a device for it. */
+  readonly onBus: boolean;
+  /** The driver that the device is bound to. */
   readonly driver: string | undefined;
   /** The matrix that it is assigned to. */
   readonly matrix: string | undefined;
@@ -25,8 +29,10 @@ export interface QueueObservation {
 
 /** How a machine stands, seen from outside. */
 export interface WorldObservation {
-  /** The queues that the partition has. */
+  /** The queues that the partition has, and those of which the host does not know yet that they are gone. */
   readonly queues: ReadonlyMap<Apqn, QueueObservation>;
+  /** The cards of the host's AP bus, by adapter. */
+  readonly cards: ReadonlyMap<number, { readonly config: boolean; readonly chkstop: boolean }>;
   readonly matrices: ReadonlyMap<
     string,
     { readonly assigned: ApMatrix; readonly passed: ApMatrix; readonly guest: string | undefined }
@@ -50,12 +56,17 @@ export function observe(world: ApWorld): WorldObservation {
   const guests = [...partition.guests.values()];
   const effective = guests.map((guest) => ({ guest, masks: guest.kvm.effective }));
   const queues = new Map<Apqn, QueueObservation>();
-  for (const apqn of queuesOf(hardware.configuration)) {
-    if (responseCode(hardware.tapq(apqn)) === AP_RESPONSE.Q_NOT_AVAIL) continue;
+  const apqns = new Set(queuesOf(hardware.configuration));
+  for (const { apqn } of kernel.bus.queues()) apqns.add(apqn);
+  for (const apqn of [...apqns].sort((a, b) => a - b)) {
+    const present = responseCode(hardware.tapq(apqn)) !== AP_RESPONSE.Q_NOT_AVAIL;
     const device = kernel.bus.queue(apqn);
+    if (!present && device === undefined) continue;
     const driver = device && kernel.bus.driverOf(device);
     queues.set(apqn, {
       apqn,
+      present,
+      onBus: device !== undefined,
       driver: driver?.name,
       matrix: [...matrices.values()].find(({ assigned }) => matrixHas(assigned, apqn))?.id,
       guests: effective
@@ -69,6 +80,9 @@ export function observe(world: ApWorld): WorldObservation {
   }
   return {
     queues,
+    cards: new Map(
+      [...kernel.bus.cards].map(([apid, { config, chkstop }]) => [apid, { config, chkstop }]),
+    ),
     matrices: new Map(
       [...matrices].map(([id, { assigned, passed, kvm }]) => [
         id,

@@ -3,6 +3,8 @@ import { VfioError } from '@vfiokit/uapi';
 import type { ApSubsystem } from '../bus/ap-subsystem.js';
 import { ApMachine } from '../machine/ap-machine.js';
 import type { Assignable } from '../passthrough/assignable.js';
+import { apBusBox, matrixBoxes, queuesOfDriver } from '../show/boxes.js';
+import type { DiagramNode } from '../show/diagram.js';
 import type { VfioApInstance } from '../vfio-ap/vfio-ap.js';
 import type { ApDesign, ApWorld, DesignSpec, MatrixView, VfioApControls } from './ap-design.js';
 import { MatrixNames } from './matrix-names.js';
@@ -76,6 +78,29 @@ export class VfioApWorld implements ApWorld {
 
   rescan(): void {
     this.#echo('1', `${BUS}/scans`);
+  }
+
+  drawHost(): DiagramNode {
+    const { vfioAp } = this.partition;
+    if (vfioAp === undefined) return apBusBox(this.kernel, []);
+    return apBusBox(this.kernel, [
+      {
+        title: 'vfio_ap',
+        edge: 'all other queues; in_use: veto',
+        lines: [queuesOfDriver(this.kernel, 'vfio_ap')],
+        children: [
+          {
+            title: `matrix device ${MATRIX}`,
+            edge: 'linked by APQN',
+            lines: [
+              `type vfio_ap-passthrough, ${vfioAp.parent.available} instances left`,
+              `generation ${vfioAp.matrixDev.generation.name}`,
+            ],
+            children: matrixBoxes(this, 'mdev', 'assign_*, ap_config'),
+          },
+        ],
+      },
+    ]);
   }
 
   readonly vfioAp: VfioApControls = {

@@ -1,5 +1,5 @@
 import { VfioError } from '@vfiokit/uapi';
-import type { HardwareSpec } from '../arch/hardware.js';
+import type { ApHardware, HardwareSpec } from '../arch/hardware.js';
 import type { ApBusParameters } from '../bus/ap-bus.js';
 import { ApSubsystem } from '../bus/ap-subsystem.js';
 import { VfioAp, type VfioApOptions } from '../vfio-ap/vfio-ap.js';
@@ -7,7 +7,7 @@ import { Partition } from './partition.js';
 
 /** A logical partition and the Linux that it boots. */
 export interface ApMachineSpec {
-  readonly hardware: HardwareSpec;
+  readonly hardware: HardwareSpec | ApHardware;
   readonly parameters?: ApBusParameters;
   readonly vfioAp?: VfioApOptions;
 }
@@ -42,5 +42,10 @@ export class ApMachine extends Partition {
     if (this.#vfioAp === undefined) throw new VfioError('ENOENT', 'vfio_ap: is not loaded');
     this.#vfioAp.unload();
     this.#vfioAp = undefined;
+  }
+
+  override crash(): void {
+    this.kernel.stop();
+    super.crash();
   }
 }

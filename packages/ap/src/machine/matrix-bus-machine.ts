@@ -1,4 +1,4 @@
-import type { HardwareSpec } from '../arch/hardware.js';
+import type { ApHardware, HardwareSpec } from '../arch/hardware.js';
 import type { ApBusParameters } from '../bus/ap-bus.js';
 import { ApSubsystem } from '../bus/ap-subsystem.js';
 import { MatrixBus, type Reclaim } from '../matrix-bus/matrix-bus.js';
@@ -9,7 +9,7 @@ import { Partition } from './partition.js';
 
 /** A logical partition and a Linux with a matrix bus. */
 export interface MatrixBusMachineSpec {
-  readonly hardware: HardwareSpec;
+  readonly hardware: HardwareSpec | ApHardware;
   readonly parameters?: ApBusParameters;
   readonly reclaim?: Reclaim;
 }
@@ -53,5 +53,10 @@ export class MatrixBusMachine extends Partition {
   rescan(): void {
     this.matrixBus.scan();
     this.kernel.scanner.force();
+  }
+
+  override crash(): void {
+    this.kernel.stop();
+    super.crash();
   }
 }

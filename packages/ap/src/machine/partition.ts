@@ -13,21 +13,34 @@ import { Shell } from './shell.js';
  * console has.
  */
 export class Partition {
-  readonly clock = new KernelClock();
-  readonly core = new DriverCore(this.clock);
+  readonly clock: KernelClock;
+  readonly core: DriverCore;
   readonly hardware: ApHardware;
-  readonly mdevBus = new MdevBus(this.core);
-  readonly sysfs = new ModelSysfs(new Directory({ sys: this.core.sys }));
-  readonly shell = new Shell(this.core.sys, this.core.log);
+  readonly mdevBus: MdevBus;
+  readonly sysfs: ModelSysfs;
+  readonly shell: Shell;
   readonly #guests = new Map<string, Guest>();
 
-  constructor(hardware: HardwareSpec) {
-    this.hardware = new ApHardware(hardware, this.clock);
+  /** @param hardware what the partition is made of, or the hardware itself if a system ran on it before. */
+  constructor(hardware: HardwareSpec | ApHardware) {
+    this.hardware =
+      hardware instanceof ApHardware ? hardware : new ApHardware(hardware, new KernelClock());
+    this.clock = this.hardware.clock;
+    this.core = new DriverCore(this.clock);
+    this.mdevBus = new MdevBus(this.core);
+    this.sysfs = new ModelSysfs(new Directory({ sys: this.core.sys }));
+    this.shell = new Shell(this.core.sys, this.core.log);
   }
 
   /** The guests whose VMM runs, by name. */
   get guests(): ReadonlyMap<string, Guest> {
     return new Map([...this.#guests].filter(([, guest]) => guest.state !== 'gone'));
+  }
+
+  /** The system stops where it stands, with everything that runs on it. Nobody is told. */
+  crash(): void {
+    for (const guest of this.#guests.values()) guest.linux?.stop();
+    this.hardware.ipl();
   }
 
   /** Starts a VMM. @throws VfioError `EEXIST` for a name that runs, or as {@link Guest}. */
