@@ -21,6 +21,8 @@ import type { Decision, RecordedFact, RecordedMember } from './decision.js';
 import { type Guard, guardsOf } from './guards.js';
 import { planOperations, type Target } from './operation.js';
 
+const PCI_BASE_CLASS_DISPLAY = 0x03;
+
 /** What a plan is made from. */
 export interface PlanInput {
   readonly host: HostFacts;
@@ -273,9 +275,16 @@ function unobserved(
     ...(device.capabilitiesKnown
       ? []
       : [`capabilities of ${device.name} (config is cut to the header or missing)`]),
+    ...(isDisplay(device) && device.bootVga.value === undefined
+      ? [`whether ${device.name} shows the boot console (boot_vga)`]
+      : []),
     ...(index === undefined ? ['the module index of the kernel'] : []),
     ...(host.release === undefined ? ['the kernel release'] : []),
     ...(host.autoprobe === undefined ? ['drivers_autoprobe'] : []),
     ...usage.unobserved,
   ];
+}
+
+function isDisplay({ ids }: DeviceFacts): boolean {
+  return ids.value !== undefined && ids.value.class >>> 16 === PCI_BASE_CLASS_DISPLAY;
 }

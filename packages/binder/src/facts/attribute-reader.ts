@@ -1,4 +1,4 @@
-import { readText, type Sysfs } from '@vfiokit/driver-model';
+import { baseName, readText, type Sysfs } from '@vfiokit/driver-model';
 import { ENOENT } from '@vfiokit/uapi';
 
 /** A fact, and where it came from; a fact without a value could not be observed, and `errno` says why. */
@@ -48,7 +48,7 @@ export class AttributeReader {
     const target = await this.sysfs.readLink(source);
     return typeof target === 'number'
       ? { value: undefined, source, errno: target }
-      : { value: target.slice(target.lastIndexOf('/') + 1), source };
+      : { value: baseName(target), source };
   }
 
   /** The names in a directory below; none where it is not there. */

@@ -150,23 +150,22 @@ async function numberOr(
     : read;
 }
 
+/** The ids of the files; the modalias fills in those of the subsystem, which some captures lack. */
 async function readIds(reader: AttributeReader): Promise<Fact<PciIds>> {
-  const [vendor, device, subsystemVendor, subsystemDevice, class_] = await Promise.all(
-    ['vendor', 'device', 'subsystem_vendor', 'subsystem_device', 'class'].map((name) =>
-      reader.number(name),
-    ),
-  );
+  const named = async (name: string) => (await reader.number(name)).value;
+  const modalias = idsOfModalias((await reader.text('modalias')).value);
   const numbers = {
-    vendor: vendor!.value,
-    device: device!.value,
-    subsystemVendor: subsystemVendor!.value,
-    subsystemDevice: subsystemDevice!.value,
-    class: class_!.value,
+    vendor: await named('vendor'),
+    device: await named('device'),
+    subsystemVendor: (await named('subsystem_vendor')) ?? modalias?.subsystemVendor,
+    subsystemDevice: (await named('subsystem_device')) ?? modalias?.subsystemDevice,
+    class: await named('class'),
   };
-  const complete = Object.values(numbers).every((number) => number !== undefined);
-  return complete
-    ? fact(numbers as PciIds, `${reader.path}/{vendor,device,subsystem_*,class}`)
-    : { value: undefined, source: reader.path, errno: -ENOENT };
+  if (Object.values(numbers).every((number) => number !== undefined))
+    return fact(numbers as PciIds, `${reader.path}/{vendor,device,subsystem_*,class}`);
+  return modalias === undefined
+    ? { value: undefined, source: reader.path, errno: -ENOENT }
+    : fact(modalias, `${reader.path}/modalias`);
 }
 
 /** The files, else the modalias in `uevent`, else configuration space, which VFs do not answer with their ids. */

@@ -1,4 +1,4 @@
-import { readText, type Sysfs } from '@vfiokit/driver-model';
+import { baseName, readText, type Sysfs } from '@vfiokit/driver-model';
 import { PciAddress } from '@vfiokit/pci';
 import { VfioError } from '@vfiokit/uapi';
 import { type DeviceFacts, readDevice } from './device-facts.js';
@@ -105,7 +105,7 @@ async function readDrivers(sysfs: Sysfs): Promise<ReadonlyMap<string, DriverFact
     const complete = listed.includes('new_id');
     drivers.set(name, {
       name,
-      module: typeof module === 'number' ? undefined : module.slice(module.lastIndexOf('/') + 1),
+      module: typeof module === 'number' ? undefined : baseName(module),
       bindable: listed.includes('bind') || (complete ? false : undefined),
     });
   }

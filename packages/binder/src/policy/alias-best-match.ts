@@ -40,8 +40,7 @@ function libvirtExact(input: SelectionInput): PolicyAnswer {
 function strict(input: SelectionInput): PolicyAnswer {
   const modalias = input.device.modalias.value;
   if (modalias === undefined) return refuse('alias-best-match: the modalias is unknown');
-  if (input.index === undefined)
-    return refuse('alias-best-match: there is no module index; name one with --aliases');
+  if (input.index === undefined) return withoutIndex(input);
   const { tie, malformed } = strictMatch(input.index, modalias);
   const warnings = malformed.map(
     (line) => `line ${line} of the index is malformed and was passed over`,
@@ -94,6 +93,22 @@ function strict(input: SelectionInput): PolicyAnswer {
     style: 'first',
     tie,
     warnings,
+  };
+}
+
+/** Where no index was captured, only the default is known; a variant may be better, and nobody can tell. */
+function withoutIndex(input: SelectionInput): PolicyAnswer {
+  const one = candidateFor(GENERIC_DRIVER, 'what any function can have', input);
+  if (isRejection(one))
+    return refuse(`alias-best-match: there is no module index, and ${one.reason}`, [one]);
+  return {
+    candidates: [one],
+    rejections: [],
+    rule: 'alias-best-match: there is no module index, so the default is taken',
+    style: 'first',
+    warnings: [
+      'without a module index nobody knows whether a variant driver fits better; name one with --aliases',
+    ],
   };
 }
 

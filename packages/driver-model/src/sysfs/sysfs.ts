@@ -28,7 +28,8 @@ export async function readText(sysfs: Sysfs, path: string): Promise<string | num
   return typeof bytes === 'number' ? bytes : DECODER.decode(bytes);
 }
 
-/** The last part of a path or of a link's text. */
+/** The last part of a path or of a link's text; copying tools may leave a slash behind it. */
 export function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+  const end = path.replace(/\/+$/, '');
+  return end.slice(end.lastIndexOf('/') + 1);
 }
