@@ -1,0 +1,335 @@
+import { readText, type Sysfs } from '@vfiokit/driver-model';
+import { ERRNO, type ErrnoName, errnoName, VfioError } from '@vfiokit/uapi';
+import { driverLink, overridePath, overrideText } from '../decision/operation.js';
+import { type DeviceFacts, readDevice } from '../facts/device-facts.js';
+import { libvirtMatch } from '../modules/best-match.js';
+import { GENERIC_DRIVER } from '../policy/generic.js';
+import type { ModuleLoader } from '../transaction/module-loader.js';
+import { findDriver } from './find-driver.js';
+
+/** Who has a device: a hypervisor driver such as `QEMU`, and its guest. */
+export interface Owner {
+  readonly driver: string;
+  readonly domain: string;
+}
+
+/** A device as a guest's definition names it. */
+export interface HostDevice {
+  readonly address: string;
+  /** Detached and reattached with the guest; else that is the operator's duty. */
+  readonly managed: boolean;
+  /** The driver that somebody forces (`<driver model=…>`). */
+  readonly model?: string;
+  readonly stub?: 'vfio' | 'none';
+}
+
+/** A device that libvirt keeps book of. */
+export interface TrackedDevice extends HostDevice {
+  /** The driver that it was given, by its name in sysfs. */
+  readonly driver: string | undefined;
+  readonly usedBy: Owner | undefined;
+  /** Set when libvirt bound it itself: only then a reattach does anything. */
+  readonly unbindFromStub: boolean;
+  /** The override that was there before; only the native mode gives it back. */
+  readonly overrideBefore: string | null;
+}
+
+export interface HostDevicesOptions {
+  readonly loader: ModuleLoader;
+  /** The text of the running kernel's `modules.alias`; undefined if it can't be read. */
+  readonly index: () => Promise<string | undefined>;
+  /** `compat` does what libvirt does, its gaps included; `native` verifies, and restores what it found. */
+  readonly mode?: 'compat' | 'native';
+  /** Resets a device before and after a guest has it. @throws VfioError. */
+  readonly reset?: (device: DeviceFacts, inactive: ReadonlySet<string>) => Promise<void>;
+}
+
+const BUS = '/sys/bus/pci';
+/** Names that mean a stub whatever the device shows. */
+const STUBS: ReadonlySet<string> = new Set([GENERIC_DRIVER, 'pciback']);
+
+/**
+ * libvirt's keeping of host devices, step by step: what it detaches, to whom it gives it, and how it comes back
+ * (virhostdev.c, virpci.c).
+ */
+export class HostDevices {
+  readonly #active = new Map<string, TrackedDevice>();
+  readonly #inactive = new Map<string, TrackedDevice>();
+
+  constructor(
+    private readonly sysfs: Sysfs,
+    private readonly options: HostDevicesOptions,
+  ) {}
+
+  /** Devices that guests have. */
+  get active(): ReadonlyMap<string, TrackedDevice> {
+    return this.#active;
+  }
+
+  /** Devices that were taken from the host and that no guest has. */
+  get inactive(): ReadonlyMap<string, TrackedDevice> {
+    return this.#inactive;
+  }
+
+  /** Takes a device from the host. @throws VfioError for an active device, one without a stub, a step that fails. */
+  async detach(device: HostDevice): Promise<void> {
+    const { address } = device;
+    this.#refuseActive(address, 'detach');
+    if (device.stub === 'none')
+      throw new VfioError('EINVAL', `${address}: no stub driver is configured for it`);
+    const driver = await this.#stubDriver(device);
+    const live = await this.#live(address);
+    const bound = live.driver.value ?? null;
+    const overrideBefore = live.override.value ?? null;
+    const tracked = { ...device, driver, usedBy: undefined, overrideBefore };
+    if (bound === driver) {
+      // It was there already: a later reattach then leaves it there.
+      this.#track({ ...tracked, unbindFromStub: false });
+      return;
+    }
+    await this.#write(
+      overridePath(address),
+      driver,
+      `${address}: the override can't be set to ${driver}`,
+    );
+    try {
+      if (bound !== null)
+        await this.#write(
+          `${BUS}/drivers/${bound}/unbind`,
+          address,
+          `${address}: can't be unbound from ${bound}`,
+        );
+      await this.#write(`${BUS}/drivers_probe`, address, `${address}: can't be probed`);
+      if (this.options.mode === 'native') await this.#verify(address, driver);
+    } catch (error) {
+      if (this.options.mode === 'native') await this.#putBack(address, bound, overrideBefore);
+      throw error;
+    }
+    this.#track({ ...tracked, unbindFromStub: true });
+  }
+
+  /** Gives a device back to the host. @throws VfioError for an active device, or a step that fails. */
+  async reattach(address: string): Promise<void> {
+    this.#refuseActive(address, 'reattach');
+    const tracked = this.#inactive.get(address);
+    if (tracked?.unbindFromStub) await this.#unbindFromStub(address, tracked);
+    this.#inactive.delete(address);
+  }
+
+  /** The administrator's own reattach: gives it back whoever took it. */
+  async reattachManually(address: string): Promise<void> {
+    this.#refuseActive(address, 'reattach');
+    const tracked = this.#inactive.get(address);
+    await this.#unbindFromStub(address, tracked);
+    this.#inactive.delete(address);
+  }
+
+  /**
+   * Makes devices ready for a guest: checks all before touching any, then detaches, resets and hands over.
+   *
+   * @throws VfioError for what one of them is not fit for; those that were detached until then are given back.
+   */
+  async prepare(owner: Owner, devices: readonly HostDevice[]): Promise<void> {
+    for (const device of devices) await this.#check(owner, device);
+    try {
+      for (const device of devices) {
+        if (device.managed) await this.detach(device);
+        else await this.#adopt(device);
+      }
+      await this.#reset(devices.map(({ address }) => address));
+    } catch (error) {
+      await this.#unwind(devices);
+      throw error;
+    }
+    for (const { address } of devices) {
+      const tracked = this.#inactive.get(address)!;
+      this.#inactive.delete(address);
+      this.#active.set(address, { ...tracked, usedBy: owner });
+    }
+  }
+
+  /** A guest has stopped: its devices come back, the managed ones to the host. Those of others are left alone. */
+  async release(owner: Owner, addresses: readonly string[]): Promise<readonly string[]> {
+    const problems: string[] = [];
+    const mine = addresses.filter((address) => sameOwner(this.#active.get(address)?.usedBy, owner));
+    const present: string[] = [];
+    for (const address of mine) {
+      const tracked = this.#active.get(address)!;
+      this.#active.delete(address);
+      // One that was pulled out meanwhile is forgotten.
+      if (typeof (await this.sysfs.list(`${BUS}/devices/${address}`)) === 'number') continue;
+      this.#inactive.set(address, { ...tracked, usedBy: undefined });
+      present.push(address);
+    }
+    const attempt = async (act: () => Promise<void>): Promise<void> => {
+      try {
+        await act();
+      } catch (error) {
+        if (!(error instanceof VfioError)) throw error;
+        problems.push(error.message);
+      }
+    };
+    await attempt(() => this.#reset(present));
+    for (const address of present)
+      if (this.#inactive.get(address)!.managed) await attempt(() => this.reattach(address));
+    return problems;
+  }
+
+  /** What survives a restart of the daemon: the devices of guests. What was only detached does not. */
+  save(): readonly TrackedDevice[] {
+    return [...this.#active.values()];
+  }
+
+  /** Takes up what {@link save} wrote. */
+  load(saved: readonly TrackedDevice[]): void {
+    for (const device of saved) this.#active.set(device.address, device);
+  }
+
+  /** Resets a device on an operator's word. @throws VfioError for an active one, or without a way. */
+  async reset(address: string): Promise<void> {
+    this.#refuseActive(address, 'reset');
+    await this.#reset([address]);
+  }
+
+  async #stubDriver(device: HostDevice): Promise<string> {
+    const wanted = device.model ?? (await this.#bestMatch(device.address)) ?? GENERIC_DRIVER;
+    return findDriver(this.sysfs, this.options.loader, wanted);
+  }
+
+  async #bestMatch(address: string): Promise<string | undefined> {
+    const modalias = await readText(this.sysfs, `${BUS}/devices/${address}/modalias`);
+    const match = libvirtMatch(
+      typeof modalias === 'number' ? '' : modalias,
+      await this.options.index(),
+    );
+    if (match.kind === 'error') throw new VfioError('EINVAL', `${address}: ${match.message}`);
+    return match.kind === 'match' ? match.module : undefined;
+  }
+
+  async #check(owner: Owner, device: HostDevice): Promise<void> {
+    const { address } = device;
+    const facts = await this.#live(address);
+    if (facts.headerType.value !== 0)
+      throw new VfioError('EINVAL', `${address}: only endpoints can be assigned to a guest`);
+    const user = this.#active.get(address)?.usedBy;
+    if (user !== undefined)
+      throw new VfioError('EBUSY', `${address}: is in use by ${user.driver}, guest ${user.domain}`);
+    const group = facts.group.value;
+    if (!group) return;
+    const members = await this.sysfs.list(`/sys/kernel/iommu_groups/${group}/devices`);
+    for (const peer of typeof members === 'number' ? [] : members) {
+      const other = this.#active.get(peer)?.usedBy;
+      if (other !== undefined && !sameOwner(other, owner))
+        throw new VfioError(
+          'EBUSY',
+          `${address}: ${peer} of the same group is in use by ${other.driver}, guest ${other.domain}`,
+        );
+    }
+  }
+
+  /** Takes over a device that somebody has put on a stub by hand. */
+  async #adopt(device: HostDevice): Promise<void> {
+    const { address } = device;
+    if (this.#inactive.has(address)) return;
+    const { driver, vfioDevices } = await this.#live(address);
+    const name = driver.value ?? undefined;
+    if (name === undefined || !(STUBS.has(name) || vfioDevices.length > 0))
+      throw new VfioError(
+        'EINVAL',
+        `${address}: is bound to ${name ?? 'nothing'} and is not managed; detach it manually`,
+      );
+    this.#track({
+      ...device,
+      driver: name,
+      usedBy: undefined,
+      unbindFromStub: false,
+      overrideBefore: null,
+    });
+  }
+
+  /** Only managed devices that were detached whole come back; one that failed half-way is left as it is. */
+  async #unwind(devices: readonly HostDevice[]): Promise<void> {
+    for (const { address, managed } of devices)
+      if (managed && this.#inactive.has(address)) await this.reattach(address);
+  }
+
+  async #reset(addresses: readonly string[]): Promise<void> {
+    const { reset } = this.options;
+    if (reset === undefined) return;
+    const problems: VfioError[] = [];
+    for (const address of addresses) {
+      try {
+        await reset(await this.#live(address), new Set(this.#inactive.keys()));
+      } catch (error) {
+        if (!(error instanceof VfioError)) throw error;
+        problems.push(error);
+      }
+    }
+    if (problems[0] !== undefined) throw problems[0];
+  }
+
+  async #unbindFromStub(address: string, tracked: TrackedDevice | undefined): Promise<void> {
+    const { driver } = await this.#live(address);
+    const native = this.options.mode === 'native';
+    const override = native ? (tracked?.overrideBefore ?? null) : null;
+    await this.#write(
+      overridePath(address),
+      overrideText(override),
+      `${address}: the override can't be cleared`,
+    );
+    if (driver.value)
+      await this.#write(
+        `${BUS}/drivers/${driver.value}/unbind`,
+        address,
+        `${address}: can't be unbound from ${driver.value}`,
+      );
+    await this.#write(`${BUS}/drivers_probe`, address, `${address}: can't be probed`);
+  }
+
+  /** What libvirt leaves out: looks whether the probe has bound anything. */
+  async #verify(address: string, driver: string): Promise<void> {
+    const bound = (await this.#live(address)).driver.value ?? null;
+    if (bound !== driver)
+      throw new VfioError(
+        'ENODEV',
+        `${address}: ${driver} did not take it; it is bound to ${bound ?? 'nothing'}`,
+      );
+  }
+
+  async #putBack(address: string, bound: string | null, override: string | null): Promise<void> {
+    await this.sysfs.write(overridePath(address), overrideText(override));
+    const now = await this.sysfs.readLink(driverLink(address));
+    if (typeof now === 'number' && bound !== null)
+      await this.sysfs.write(`${BUS}/drivers/${bound}/bind`, address);
+  }
+
+  async #live(address: string): Promise<DeviceFacts> {
+    const facts = await readDevice(this.sysfs, address);
+    if (facts.ids.value === undefined) throw new VfioError('ENODEV', `${address}: no such device`);
+    return facts;
+  }
+
+  async #write(path: string, text: string, message: string): Promise<void> {
+    const result = await this.sysfs.write(path, text);
+    if (result >= 0) return;
+    const name = errnoName(result);
+    throw new VfioError(name in ERRNO ? (name as ErrnoName) : 'EIO', `${message} (${name})`);
+  }
+
+  #track(device: TrackedDevice): void {
+    if (!this.#inactive.has(device.address)) this.#inactive.set(device.address, device);
+  }
+
+  #refuseActive(address: string, what: string): void {
+    const user = this.#active.get(address)?.usedBy;
+    if (user !== undefined)
+      throw new VfioError(
+        'EBUSY',
+        `${address}: can't ${what} a device that guest ${user.domain} has`,
+      );
+  }
+}
+
+function sameOwner(one: Owner | undefined, other: Owner): boolean {
+  return one?.driver === other.driver && one.domain === other.domain;
+}
