@@ -44,4 +44,5 @@ export {
 export { FileJournal } from './transaction/file-journal.js';
 export * from './transaction/host-lock.js';
 export * from './transaction/journal.js';
+export * from './transaction/mediated.js';
 export * from './transaction/module-loader.js';
