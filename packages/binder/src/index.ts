@@ -34,13 +34,13 @@ export {
 } from './policy/resolve-driver.js';
 export * from './register.js';
 export * from './tokens.js';
-export {
-  Binder,
-  type BinderOptions as TransactionOptions,
-  type Recovery,
-  type StepFailure,
-  type TransactionResult,
-} from './transaction/binder.js';
+export { Binder } from './transaction/binder.js';
+export type {
+  BinderOptions as TransactionOptions,
+  Recovery,
+  StepFailure,
+  TransactionResult,
+} from './transaction/binder-options.js';
 export { FileJournal } from './transaction/file-journal.js';
 export * from './transaction/host-lock.js';
 export * from './transaction/journal.js';
