@@ -43,10 +43,18 @@ class Vector {
     return this.fd >= 0;
   }
 
-  bind(fd: number): void {
-    if (this.fd >= 0) this.descriptors.close(this.fd);
+  /** Puts another descriptor, or none, in the place of the one that it returns. */
+  swap(fd: number): number {
+    const before = this.fd;
     this.fd = fd;
-    if (fd < 0) this.#pending = false;
+    return before;
+  }
+
+  /** Forgets the client. */
+  unbind(): void {
+    const before = this.swap(-1);
+    this.#pending = false;
+    if (before >= 0) this.descriptors.close(before);
   }
 
   setMasked(masked: boolean): void {
@@ -174,30 +182,32 @@ export class Interrupts {
     const taken = fds.length === 0 ? command.chosen.map(() => -1) : fds.slice();
     const whole = index === VFIO_PCI_MSI_IRQ_INDEX || index === VFIO_PCI_MSIX_IRQ_INDEX;
     if (!whole && fds.length === 0) return this.#disable(index);
-    const wanted = (vector: number) => {
-      const bound =
-        vector >= start && vector < start + count
-          ? fds.length > 0
-          : this.#vectors[index]![vector]?.bound === true;
-      return bound ? this.#vector(index, vector).sink : undefined;
-    };
     const first = this.#active[index] || !whole ? start : 0;
     const length = this.#active[index] || !whole ? count : this.#ask(index).count;
-    this.client.setIrqs({
-      index,
-      start: first,
-      eventfds: Array.from({ length }, (_, i) => wanted(first + i)),
-    });
+    // What was pending is delivered while the device binds, so the descriptors have to be there before.
+    const before = taken.map((fd, i) => this.#vector(index, start + i).swap(fd));
+    try {
+      const eventfds = Array.from({ length }, (_, i) => this.#sink(index, first + i));
+      this.client.setIrqs({ index, start: first, eventfds });
+    } catch (error) {
+      for (const [i, fd] of before.entries()) this.#vector(index, start + i).swap(fd);
+      throw error;
+    }
     this.#active[index] = true;
-    for (const [i, fd] of taken.entries()) this.#vector(index, start + i).bind(fd);
+    for (const fd of before) if (fd >= 0) this.descriptors.close(fd);
     fds.length = 0;
     return 0;
+  }
+
+  #sink(index: number, vector: number): EventFd | undefined {
+    const known = this.#vectors[index]![vector];
+    return known?.bound === true ? known.sink : undefined;
   }
 
   #disable(index: number): number {
     if (this.#active[index]) this.client.disableIrqs(index);
     this.#active[index] = false;
-    for (const vector of this.#vectors[index]!) vector.bind(-1);
+    for (const vector of this.#vectors[index]!) vector.unbind();
     return 0;
   }
 
