@@ -21,6 +21,7 @@ import {
 import { MODPROBE, type OpenedMachine, openMachine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 import { container as root } from 'tsyringe';
+import { registerVariants } from '../variants.js';
 
 /** Where the journals of the running machine are: gone with the boot whose state they tell. */
 const JOURNALS = '/run/vfiokit';
@@ -38,7 +39,7 @@ export interface BindingMachine extends OpenedMachine {
  * @throws VfioError for a machine or an index that can't be read.
  */
 export async function openBinding(name: string, aliases?: string): Promise<BindingMachine> {
-  const opened = await openMachine(name);
+  const opened = await openMachine(name, { register: registerVariants });
   const host = await readHost(opened.sysfs);
   const container = root.createChildContainer();
   registerBinder(container);
