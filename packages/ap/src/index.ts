@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 
+export * from './arch/adapter.js';
 export * from './arch/apqn.js';
 export * from './arch/hardware.js';
 export * from './arch/instructions.js';
@@ -61,6 +62,8 @@ export * from './scenario/report.js';
 export * from './scenario/run.js';
 export * from './scenario/scenario.js';
 export * from './scenario/scenario-player.js';
+export * from './scenario/session.js';
+export * from './scenario/shipped.js';
 export * from './scenario/step-kind.js';
 export * from './scenario/step-kinds.js';
 export * from './show/ascii.js';

@@ -10,6 +10,7 @@ export const COMMANDS: CommandTable = {
   status: async () => (await import('./commands/status.js')).status,
   inspect: async () => (await import('./commands/inspect.js')).inspect,
   replay: async () => (await import('./commands/replay.js')).replay,
+  ap: async () => (await import('./commands/ap.js')).ap,
   capture: async () => (await import('./commands/capture.js')).capture,
   demo: async () => (await import('./commands/demo.js')).demo,
 };

@@ -1,4 +1,5 @@
 import type { KernelClock } from '../kernel-clock.js';
+import { type AdapterSpec, type AdapterState, adapterInfo } from './adapter.js';
 import { type Apqn, apidOf, apqiOf } from './apqn.js';
 import type { ApInstructions, ApMessage, AqicRequest } from './instructions.js';
 import { ApMask } from './mask.js';
@@ -6,24 +7,7 @@ import { type ApMatrix, matrixHas } from './matrix.js';
 import type { QciFlags, QciInfo } from './qci.js';
 import { AP_QUEUE_STATUS, AP_RESPONSE, type QueueStatus, queueStatus } from './queue-status.js';
 import { SclpConsole } from './sclp.js';
-import type { ApFunctions, TapqInfo } from './tapq-info.js';
-
-/** How an adapter stands: working, taken out of the configuration by an operator, or stopped by a hardware error. */
-export type AdapterState = 'configured' | 'standby' | 'checkstopped';
-
-/** What an adapter is made of. What is left out is a CEX7 coprocessor's. */
-export interface AdapterSpec {
-  /** The raw hardware type, 10 (CEX4) to 14 (CEX8) or a newer one. */
-  readonly type?: number;
-  /** The older type that QACT names for a newer one; 0 for none. */
-  readonly compatibleType?: number;
-  readonly functions?: Partial<ApFunctions>;
-  /** How many domains it has, from domain 0 on. */
-  readonly domains?: number;
-  /** How many messages a queue takes. */
-  readonly depth?: number;
-  readonly maxMessagePages?: number;
-}
+import type { TapqInfo } from './tapq-info.js';
 
 /** What a machine is made of before its first instruction. */
 export interface HardwareSpec {
@@ -64,16 +48,6 @@ interface Slice {
   /** Whether messages or secrets may lie in it: set by a request, cleared by ZAPQ. */
   used: boolean;
 }
-
-const DEFAULT_FUNCTIONS: ApFunctions = {
-  apsc: true,
-  ap4km: true,
-  ap4kc: true,
-  mode: 'cca',
-  apxa: true,
-  commandFilter: false,
-  class: 0,
-};
 
 /**
  * Crypto adapters and the logical partition they belong to: the lowest level of AP configuration.
@@ -152,15 +126,7 @@ export class ApHardware implements ApInstructions {
 
   /** Gives an adapter to the partition, or replaces the one with this number; its queues are fresh. */
   addAdapter(apid: number, spec: AdapterSpec = {}): void {
-    const info: TapqInfo = {
-      functions: { ...DEFAULT_FUNCTIONS, ...spec.functions },
-      bindState: 0,
-      type: spec.type ?? 13,
-      domains: Math.min(spec.domains ?? 256, 255),
-      maxMessagePages: spec.maxMessagePages ?? 0,
-      depthMinusOne: (spec.depth ?? 8) - 1,
-    };
-    this.#adapters.set(apid, { spec, info, state: 'configured' });
+    this.#adapters.set(apid, { spec, info: adapterInfo(spec), state: 'configured' });
     this.#slices.fill(undefined, apid << 8, (apid + 1) << 8);
     this.configure({ apm: this.#qci.apm.with(apid) });
   }

@@ -1,5 +1,5 @@
+import type { AdapterState } from '../arch/adapter.js';
 import { APQN_COUNT, type Apqn, apidOf, formatApqn } from '../arch/apqn.js';
-import type { AdapterState } from '../arch/hardware.js';
 import { type ApMatrix, matrixHas, queuesOf } from '../arch/matrix.js';
 import { AP_RESPONSE, responseCode } from '../arch/queue-status.js';
 import type { GuestState } from '../guest/guest.js';

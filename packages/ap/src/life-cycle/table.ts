@@ -76,6 +76,25 @@ export function lifeCycleMarkdown(rows: readonly LifeCycleRow[]): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** The life cycle of every design as one Markdown document. */
+export async function lifeCycleDocument(designs: readonly ApDesign[]): Promise<string> {
+  const parts = [
+    '# The life of queues and guests',
+    [
+      'What happens to queues, matrices and guests when the host boots, resets, gains and loses hardware, when guests start, halt',
+      'and restart, when drivers are unloaded and masks change: every event played on a model of each design. The machine has',
+      'adapters 5 and 6 with domains 4, 0x47 and 0xab; the guest of the examples is `g1`, its matrix `m1`. Names in braces stand',
+      'for all their combinations, as in a shell.',
+    ].join('\n'),
+    'Made by `vfiokit ap life-cycle`.',
+  ];
+  for (const design of designs) {
+    parts.push(`## ${design.name}`, `*${design.title}*`);
+    parts.push(lifeCycleMarkdown(await playLifeCycle(design)).trimEnd());
+  }
+  return `${parts.join('\n\n')}\n`;
+}
+
 function cell(phrases: readonly string[], outcome: string): string {
   if (outcome === 'n/a') return 'no such event';
   return phrases.length === 0 ? '–' : phrases.join('; ');

@@ -54,7 +54,7 @@ function shorten(messages: readonly string[]): readonly string[] {
 }
 
 function summary(run: ScenarioRun, { good, bad }: ReportStyle): string {
-  const wrong = run.results.filter((one) => one.unmet.length + one.violations.length > 0).length;
+  const wrong = run.results.filter((one) => one.unmet.length > 0).length;
   return wrong === 0
     ? good(`${run.results.length} steps, all as expected`)
     : bad(`${wrong} of ${run.results.length} steps not as expected`);

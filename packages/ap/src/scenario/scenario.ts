@@ -1,7 +1,8 @@
 import { VfioError } from '@vfiokit/uapi';
 import * as v from 'valibot';
 import { isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { AdapterSpec, HardwareSpec } from '../arch/hardware.js';
+import type { AdapterSpec } from '../arch/adapter.js';
+import type { HardwareSpec } from '../arch/hardware.js';
 import type { ApBusParameters } from '../bus/ap-bus.js';
 import { VFIO_AP_GENERATIONS, type VfioApGeneration } from '../vfio-ap/generation.js';
 import { STEP_KINDS, type Verb } from './step-kinds.js';
@@ -25,6 +26,8 @@ export interface ScenarioStep {
   readonly expect: Expectation | undefined;
   /** Queues that guests are expected to have after the step, by guest. */
   readonly guests: Readonly<Record<string, readonly string[]>> | undefined;
+  /** The designs in which the step is to show how the rule of one user a queue is broken. */
+  readonly breaks: readonly string[];
   readonly line: number;
 }
 
@@ -82,7 +85,7 @@ const expectation = v.union([text, v.record(text, text)]);
 const expectedGuests = v.record(text, v.array(text));
 
 /** The keys of a step beside its verb. */
-const BESIDE = ['expect', 'guests'] as const;
+const BESIDE = ['expect', 'guests', 'breaks'] as const;
 
 /**
  * Reads a scenario.
@@ -124,8 +127,7 @@ export function parseScenario(source: string, name: string): Scenario {
     );
   };
 
-  const root: unknown = yaml.toJS() ?? {};
-  const read = check(document, root, []);
+  const read = check(document, plainValue(yaml, name), []);
   return {
     title: read.title,
     machine: read.machine === undefined ? DEFAULT_MACHINE : machineOf(read.machine),
@@ -137,7 +139,7 @@ export function parseScenario(source: string, name: string): Scenario {
       if (verb === undefined || verbs.length > 1)
         throw new VfioError(
           'EINVAL',
-          `${at(offsetOf(path))}: a step has one verb, and expect or guests beside it`,
+          `${at(offsetOf(path))}: a step has one verb, and expect, guests or breaks beside it`,
         );
       if (verb !== 'ipl' && !Object.hasOwn(STEP_KINDS, verb))
         throw new VfioError(
@@ -156,10 +158,21 @@ export function parseScenario(source: string, name: string): Scenario {
           step.guests === undefined
             ? undefined
             : check(expectedGuests, step.guests, [...path, 'guests']),
+        breaks:
+          step.breaks === undefined ? [] : check(v.array(text), step.breaks, [...path, 'breaks']),
         line,
       };
     }),
   };
+}
+
+/** The document as plain values. An alias without its anchor is found only now. */
+function plainValue(yaml: ReturnType<typeof parseDocument>, name: string): unknown {
+  try {
+    return yaml.toJS() ?? {};
+  } catch (cause) {
+    throw new VfioError('EINVAL', `${name}:1:1: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function keyOffset(node: unknown, key: string): number {

@@ -37,7 +37,7 @@ export function apBusBox(kernel: ApSubsystem, more: readonly DiagramNode[]): Dia
     edge: 'TAPQ RAPQ ZAPQ AQIC NQAP DQAP',
     lines: [
       `apmask ${maskText(bus.perms.apmask)}   aqmask ${maskText(bus.perms.aqmask)}`,
-      `cards ${cards.join(' ') || 'none'}`,
+      cards.length === 0 ? 'no cards' : `${cards.join(' ')} with cex4card`,
       ...(unbound === 'none' ? [] : [`queues without a driver: ${unbound}`]),
     ],
     children: [
