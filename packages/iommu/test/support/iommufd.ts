@@ -7,7 +7,7 @@ import {
   MemFile,
 } from '@vfiokit/iommu';
 import type { Process } from '@vfiokit/uapi';
-import { ARENA, le, type StubDevice, TestHost } from './host.js';
+import { ARENA, emulatedDevice, le, type StubDevice, TestHost } from './host.js';
 
 type Address = number | bigint;
 type Field = readonly [at: number, bytes: 4 | 8, value: bigint | number];
@@ -400,4 +400,13 @@ export class MockHost {
     });
     return { ioas, devices };
   }
+}
+
+/** An emulated device bound to an iommufd through its group, as `access`. */
+export function access(mock: MockHost, ioas?: number) {
+  const device = emulatedDevice(`mdev${[...mock.host.groups].length}`);
+  mock.host.groups.register(device);
+  const bound = mock.iommufd.bind(device);
+  const attached = ioas === undefined ? undefined : bound.attach(ioas);
+  return { device, bound, attached, pages: device.door!.pages! };
 }
