@@ -12,5 +12,6 @@ export const COMMANDS: CommandTable = {
   replay: async () => (await import('./commands/replay.js')).replay,
   ap: async () => (await import('./commands/ap.js')).ap,
   capture: async () => (await import('./commands/capture.js')).capture,
+  serve: async () => (await import('./commands/serve.js')).serve,
   demo: async () => (await import('./commands/demo.js')).demo,
 };
