@@ -1,0 +1,104 @@
+import { failure, type MigrationControl, type MigrationOps } from '@vfiokit/core';
+import { EAGAIN, EINVAL, EIO, ETIMEDOUT, type MigrationState } from '@vfiokit/uapi';
+import { type ArcTable, takeArc } from '../arc-table.js';
+import type { Sleep } from '../sleep.js';
+import { BufferLoader, BufferSaver } from '../state-buffer.js';
+import { PDS_LM_CMD, PDS_SUSPEND_FULL, PDS_SUSPEND_P2P, type PdsCore } from './pds-core.js';
+import type { PdsDirtyLog } from './pds-dirty-log.js';
+
+const STATE_SIZE = 65536;
+const SUSPEND_LIMIT_MS = 5000;
+const STATUS_NONE = 0;
+const STATUS_IN_PROGRESS = 1;
+
+/** Migration of a Pensando VF (drivers/vfio/pci/pds/lm.c). */
+export class PdsMigration implements MigrationOps {
+  readonly support = { p2p: true, preCopy: false };
+  readonly errorErrno = 'EIO';
+  #control: MigrationControl | undefined;
+  #loader: BufferLoader | undefined;
+  readonly #arcs: ArcTable = {
+    'RUNNING>RUNNING_P2P': () => {
+      // Whether the host is told or not makes no difference to the VF.
+      this.#execute(PDS_LM_CMD.HOST_VF_STATUS, STATUS_IN_PROGRESS);
+      return this.#suspend(PDS_SUSPEND_P2P);
+    },
+    'RUNNING_P2P>STOP': () => this.#suspend(PDS_SUSPEND_FULL),
+    'STOP>RUNNING_P2P': () => this.#check(this.#execute(PDS_LM_CMD.RESUME, PDS_SUSPEND_P2P)),
+    'RUNNING_P2P>RUNNING': () => {
+      this.#check(this.#execute(PDS_LM_CMD.RESUME, PDS_SUSPEND_FULL));
+      this.#execute(PDS_LM_CMD.HOST_VF_STATUS, STATUS_NONE);
+      return undefined;
+    },
+    'STOP>STOP_COPY': () => this.#save(),
+    'STOP_COPY>STOP': () => {
+      this.log.stop();
+      return undefined;
+    },
+    'STOP>RESUMING': () => {
+      this.#loader = new BufferLoader(new Uint8Array(STATE_SIZE), (room) => room || -EINVAL);
+      return this.#loader;
+    },
+    'RESUMING>STOP': () => this.#restore(),
+  };
+
+  constructor(
+    private readonly name: string,
+    private readonly core: PdsCore,
+    private readonly vf: number,
+    private readonly log: PdsDirtyLog,
+    private readonly sleep: Sleep,
+  ) {}
+
+  attach(control: MigrationControl): void {
+    this.#control = control;
+  }
+
+  arc(from: MigrationState, to: MigrationState) {
+    return takeArc(this.name, this.#arcs, from, to);
+  }
+
+  dataSize(): bigint {
+    return BigInt(STATE_SIZE);
+  }
+
+  /** The PF has recovered: a VF whose state it held has lost it (pds_vfio_recovery). */
+  recovered(): void {
+    const state = this.#control?.state ?? 'RUNNING';
+    if (state === 'ERROR' || (state === 'RUNNING' && !this.log.active)) return;
+    this.log.forget();
+    this.#control?.fail();
+  }
+
+  #save(): BufferSaver {
+    const size = this.#execute(PDS_LM_CMD.STATE_SIZE);
+    this.#check(size === 0 ? -EIO : size);
+    const memory = new Uint8Array(size);
+    this.#check(this.core.execute({ opcode: PDS_LM_CMD.SAVE, vf: this.vf, memory }));
+    return new BufferSaver(memory, size);
+  }
+
+  #restore(): undefined {
+    const { bytes, length } = this.#loader!;
+    const memory = bytes.subarray(0, length);
+    this.#check(this.core.execute({ opcode: PDS_LM_CMD.RESTORE, vf: this.vf, memory }));
+  }
+
+  #suspend(type: number): undefined {
+    this.#check(this.#execute(PDS_LM_CMD.SUSPEND, type));
+    for (let waited = 0; waited < SUSPEND_LIMIT_MS; waited += 1) {
+      const status = this.#execute(PDS_LM_CMD.SUSPEND_STATUS, type);
+      if (status !== -EAGAIN) return this.#check(status);
+      this.sleep(1);
+    }
+    throw failure(-ETIMEDOUT, `${this.name}: is not suspended after ${SUSPEND_LIMIT_MS} ms`);
+  }
+
+  #execute(opcode: number, type = 0): number {
+    return this.core.execute({ opcode, vf: this.vf, type });
+  }
+
+  #check(error: number): undefined {
+    if (error < 0) throw failure(error, `${this.name}: its PF refuses`);
+  }
+}
