@@ -1,4 +1,6 @@
+import { PciAddress } from '@vfiokit/pci';
 import { command, EXIT_OK, JSON_OPTION } from '../command.js';
+import { inspectMachine } from '../inspect/machine-subject.js';
 import { renderInspection } from '../inspect/render-inspection.js';
 import { inspectFile } from '../inspect/subject.js';
 
@@ -8,6 +10,7 @@ export const inspect = command({
   summary:
     'open a device as user space does: regions, interrupts, raw beside virtual configuration space',
   examples: [
+    '--machine x86-server inspect 0000:81:00.0',
     'inspect traces/edu/std.jsonl.gz',
     'inspect /sys/bus/pci/devices/0000:00:02.0/config',
     'inspect lspci-xxxx.txt --device 0000:3b:00.0',
@@ -22,8 +25,11 @@ export const inspect = command({
     device: { type: 'string', description: 'Which function of a file that holds several' },
     json: JSON_OPTION,
   },
-  async run({ args, io }) {
-    const { inspection, remarks } = await inspectFile(args.subject, args.device);
+  async run({ args, machine, io }) {
+    const { inspection, remarks } =
+      PciAddress.tryParse(args.subject) === undefined
+        ? await inspectFile(args.subject, args.device)
+        : await inspectMachine(machine, args.subject);
     for (const remark of remarks) io.warn(remark);
     if (args.json) io.json(inspection);
     else for (const line of renderInspection(inspection, io.colors)) io.print(line);
