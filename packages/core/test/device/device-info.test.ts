@@ -49,14 +49,14 @@ describe('VFIO_DEVICE_GET_INFO', () => {
   });
 });
 
-/** An endpoint that completes AtomicOps of 32 and 64 bits, behind a root port that does too, or does not. */
-function behindPort(completed: number) {
+/** An endpoint behind a root port, with the widths of AtomicOps that each completes. */
+function behindPort(completed: number, byEndpoint = 0x180) {
   const machine = new Machine();
   machine.add('0000:00:01.0', {
     base: [...bridge(1), [0x40 + 0x24, 4, completed]],
     description: { bars: [] },
   });
-  const pdev = machine.add('0000:01:00.0', { config: [[0x70 + 0x24, 4, 0x00000180]] });
+  const pdev = machine.add('0000:01:00.0', { config: [[0x70 + 0x24, 4, byEndpoint]] });
   const device = machine.open(machine.bind(pdev));
   const getInfo = (argsz: number) => {
     const words = Array.from({ length: argsz / 4 - 1 }, () => 0);
@@ -78,9 +78,16 @@ describe('the capability for AtomicOps', () => {
     expect(port.getInfo(40)).toEqual([0, 40, 0x83, 9, 5, 24, 0, 0x00010005, 0, 3, 0]);
   });
 
-  it('names the widths that the root port completes', () => {
-    using port = behindPort(0x100);
-    expect(port.getInfo(40)[9 + 0]).toBe(2);
+  it.each([
+    [0x080, 0x380, 1],
+    [0x100, 0x380, 2],
+    [0x200, 0x380, 4],
+    [0x380, 0x380, 7],
+    [0x380, 0x080, 1],
+    [0x180, 0x300, 2],
+  ])('names the widths that root port (%i) and device (%i) complete', (root, device, flags) => {
+    using port = behindPort(root, device);
+    expect(port.getInfo(40)[9]).toBe(flags);
   });
 
   it('[core:C2.5] lets the device send them from now on (quirk W23)', () => {

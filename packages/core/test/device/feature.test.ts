@@ -50,7 +50,8 @@ describe('VFIO_DEVICE_FEATURE', () => {
   it('[core:C2.53] gets or sets, but may probe for both', () => {
     using adapter = openAdapter({ driver: migrating({ p2p: false, preCopy: false }) });
     const both = GET | SET | MIG_DEVICE_STATE;
-    expect(adapter.ioctl(FEATURE, 16, both, 0, 0)[0]).toBe(-EINVAL);
+    const RUNNING = 2;
+    expect(adapter.ioctl(FEATURE, 16, both, RUNNING, 0)[0]).toBe(-EINVAL);
     expect(adapter.ioctl(FEATURE, 8, PROBE | both)[0]).toBe(0);
   });
 

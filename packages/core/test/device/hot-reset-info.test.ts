@@ -168,9 +168,11 @@ describe('the same on a device that was opened by its character device', () => {
 
   it('[core:C2.40] takes no groups to reset', () => {
     using port = behindPort();
-    const { machine, first } = port;
-    using device = disposable(first.open(cdevDoor(new Map()), machine.process));
+    const { machine, cores, first } = port;
+    const door = cdevDoor(new Map(cores.map((core, i) => [core, 10 + i])));
+    using device = disposable(first.open(door, machine.process));
     expect(ioctl(device.file, machine.process, HOT_RESET, 16, 0, 1, 3)[0]).toBe(-EINVAL);
+    expect(ioctl(device.file, machine.process, HOT_RESET, 12, 0, 0)[0]).toBe(0);
   });
 });
 
@@ -198,6 +200,9 @@ describe('what VFIO_DEVICE_PCI_HOT_RESET is given', () => {
   it('[core:C2.40] names groups if the device was opened by its group', () => {
     using port = opened();
     expect(port.reset(12, 0, 0)).toBe(-EINVAL);
+    // Even where there is nothing to reset, which is asked later.
+    using alone = openAdapter();
+    expect(alone.ioctl(HOT_RESET, 12, 0, 0)[0]).toBe(-EINVAL);
   });
 
   it('[core:C2.41] has no flags', () => {
@@ -207,8 +212,9 @@ describe('what VFIO_DEVICE_PCI_HOT_RESET is given', () => {
 
   it('[core:C2.42] names no more groups than there are functions', () => {
     using port = opened();
-    const fds = new Array(4).fill(port.groupFd);
-    expect(port.reset(28, 0, 4, ...fds)).toBe(-EINVAL);
+    const unopened = [99, 99, 99, 99] as const;
+    expect(port.reset(28, 0, 4, ...unopened)).toBe(-EINVAL);
+    expect(port.reset(24, 0, 3, ...unopened.slice(1))).toBe(-EBADF);
   });
 
   it('[core:C2.43] names open files, of groups', () => {

@@ -15,6 +15,11 @@ class LegacyVga implements RegisterBlock {
     return this.#memory.read(offset, size);
   }
 
+  read64(offset: number): bigint {
+    this.log.push(`R8@${offset.toString(16)}`);
+    return 0n;
+  }
+
   write(offset: number, size: 1 | 2 | 4, value: number): void {
     this.log.push(`W${size}@${offset.toString(16)}`);
     this.#memory.write(offset, size, value);
