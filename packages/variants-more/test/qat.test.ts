@@ -1,0 +1,155 @@
+import { describeDriver, describeMigration } from '@vfiokit/testing';
+import {
+  VFIO_DEVICE_FEATURE_DMA_BUF,
+  VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
+  VFIO_DEVICE_FEATURE_MIGRATION,
+  VFIO_DEVICE_FEATURE_PCI_VF_TOKEN,
+} from '@vfiokit/uapi';
+import { describe, expect, it } from 'vitest';
+import { QAT_VFIO_PCI, type QatMigDevice, QatPf } from '../src/index.js';
+import { QatMigration } from '../src/qat/qat-migration.js';
+import { open, pfOf, readAll, refusal, vfOf } from './pf-with-vf.js';
+
+const ENOTTY = 25;
+const ENOMEM = 12;
+const EAGAIN = 11;
+const EINVAL = 22;
+const IDS = { vendor: 0x8086, device: 0x4941 };
+const SETUP = 64;
+
+class TestPf extends QatPf implements QatMigDevice {
+  readonly log: string[] = [];
+  readonly state = new Uint8Array(4096 - SETUP).fill(7);
+  capabilities = 1;
+  without: keyof QatMigDevice | undefined;
+  openError = 0;
+
+  migDevice(): Partial<QatMigDevice> {
+    return this.without === undefined
+      ? this
+      : Object.assign(Object.create(this), { [this.without]: undefined });
+  }
+
+  #note(what: string): number {
+    this.log.push(what);
+    return 0;
+  }
+
+  init = () => this.#note('init');
+  cleanup = () => void this.#note('cleanup');
+  reset = () => void this.#note('reset');
+  open = () => this.#note('open') || this.openError;
+  close = () => void this.#note('close');
+  suspend = () => this.#note('suspend');
+  resume = () => this.#note('resume');
+  saveSetup = (state: Uint8Array) => {
+    state[0] = this.capabilities;
+    return SETUP;
+  };
+  saveState = (state: Uint8Array) => {
+    state.set(this.state, SETUP);
+    return 0;
+  };
+  loadSetup = (state: Uint8Array, length: number) => {
+    if (length < SETUP) return -EAGAIN;
+    return state[0] === this.capabilities ? 0 : -EINVAL;
+  };
+  loadState = (state: Uint8Array) => {
+    this.state.set(state.subarray(SETUP));
+    return 0;
+  };
+}
+
+const qat = (pf = new TestPf()) => open(vfOf(IDS, pf), QAT_VFIO_PCI);
+
+describeDriver('qat', () => ({ driver: QAT_VFIO_PCI, pdev: vfOf(IDS, new TestPf()) }));
+describeMigration(
+  'qat',
+  () => {
+    const pf = new TestPf();
+    return {
+      ops: new QatMigration('vf', pf),
+      fill: () => pf.state.fill(9),
+      snapshot: () => [...pf.state],
+    };
+  },
+  {
+    'refuses a stream that is cut short, or lets it be completed later':
+      'the buffer is loaded as it is; the PF finds out',
+  },
+);
+
+describe('a QuickAssist VF', () => {
+  it("[derived:182] has none of the core's features, and those of migration", () => {
+    using vf = qat();
+    for (const feature of [VFIO_DEVICE_FEATURE_PCI_VF_TOKEN, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY])
+      expect(() => vf.client.setFeature(feature, new Uint8Array(16))).toThrow(
+        expect.objectContaining({ errno: -ENOTTY }),
+      );
+    expect(vf.client.probeFeature(VFIO_DEVICE_FEATURE_MIGRATION, 0x10000)).toBe(true);
+  });
+
+  it('[derived:49] says ENOTTY where others say that they lend no memory', () => {
+    using vf = qat();
+    const call = (flags: number) => {
+      const bytes = new Uint8Array(64);
+      const view = new DataView(bytes.buffer);
+      view.setUint32(0, 64, true);
+      view.setUint32(4, flags, true);
+      return vf.device.ioctl(0x3b75, bytes, vf.process);
+    };
+    expect(call(0x10000 + VFIO_DEVICE_FEATURE_DMA_BUF)).toBe(-ENOTTY);
+    expect(call(0x30000 + VFIO_DEVICE_FEATURE_DMA_BUF)).toBe(-EINVAL);
+  });
+
+  it('[derived:183] is not bound without a QAT PF, nor with half of one', () => {
+    expect(refusal(pfOf(IDS), QAT_VFIO_PCI)).toBe('ENODEV');
+    expect(refusal(vfOf(IDS, {}), QAT_VFIO_PCI)).toBe('ENODEV');
+    const half = new TestPf();
+    half.without = 'loadSetup';
+    expect(refusal(vfOf(IDS, half), QAT_VFIO_PCI)).toBe('EINVAL');
+  });
+
+  it('[derived:184] is 4096 bytes, of which the first can be had while it runs', () => {
+    using vf = qat();
+    const file = vf.client.setMigrationState('PRE_COPY')!;
+    expect(vf.client.precopyInfo(file)).toMatchObject({
+      initialBytes: BigInt(SETUP),
+      dirtyBytes: 0n,
+    });
+    expect(readAll(file)).toHaveLength(SETUP);
+    expect(file.read(new Uint8Array(1))).toBe(0);
+    vf.client.setMigrationState('STOP_COPY');
+    expect(readAll(file)).toHaveLength(4096 - SETUP);
+  });
+
+  it('[derived:185 derived:186] takes no more than 4096 bytes, and checks the setup once it is there', () => {
+    using vf = qat();
+    const file = vf.client.setMigrationState('RESUMING')!;
+    expect(file.write(new Uint8Array(4097))).toBe(-ENOMEM);
+    expect(file.write(new Uint8Array(SETUP - 1))).toBe(SETUP - 1);
+    expect(file.write(new Uint8Array(1))).toBe(-EINVAL);
+    // It is not checked again.
+    expect(file.write(new Uint8Array(1))).toBe(1);
+  });
+
+  it('tells its PF of everything', () => {
+    const pf = new TestPf();
+    const vf = qat(pf);
+    vf.client.setMigrationState('STOP');
+    vf.client.setMigrationState('RUNNING');
+    vf.client.reset();
+    vf[Symbol.dispose]();
+    expect(pf.log.filter((what) => what !== 'reset')).toEqual([
+      'init',
+      'open',
+      'suspend',
+      'resume',
+      'close',
+      'cleanup',
+    ]);
+    expect(pf.log).toContain('reset');
+    pf.openError = -5;
+    expect(refusal(vfOf(IDS, pf), QAT_VFIO_PCI)).toBe('EIO');
+  });
+});
