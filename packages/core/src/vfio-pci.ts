@@ -139,7 +139,7 @@ export class VfioPci {
   /**
    * A write to sriov_numvfs of a bound PF (pci_iov.c: sriov_numvfs_store, vfio_pci_core.c: vfio_pci_core_sriov_configure).
    *
-   * @returns the number of VFs, or a negated errno: `-ERANGE` above the total, `-EBUSY` while there are others, `-ENOENT`
+   * @returns the number of VFs, 0 if nothing changes, or a negated errno: `-ERANGE` above the total, `-EBUSY` while there are others, `-ENOENT`
    *   if the driver can't or `enable_sriov` is off (also for 0: quirk W21).
    */
   setNumVfs(device: VfioPciCoreDevice, count: number): number {
