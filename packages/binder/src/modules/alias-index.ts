@@ -11,6 +11,7 @@ export interface AliasEntry {
 
 /** An alias in the form in which aliases are compared: dashes are underscores outside of `[...]`. */
 export function normalizeAlias(alias: string): string | undefined {
+  if (!alias.includes('[') && !alias.includes(']')) return alias.replaceAll('-', '_');
   let inside = false;
   let normal = '';
   for (const character of alias) {
@@ -76,8 +77,11 @@ export class AliasIndex {
 
 /** Reads `modules.alias`. Other lines than `alias PATTERN MODULE` are comments or unknown, and are passed over. */
 export function parseModulesAlias(text: string): readonly AliasEntry[] {
-  return text.split('\n').flatMap((content, index) => {
-    const match = /^alias (\S+) (\S+)/.exec(content);
-    return match === null ? [] : [{ pattern: match[1]!, module: match[2]!, line: index + 1 }];
-  });
+  const entries: AliasEntry[] = [];
+  for (const [index, content] of text.split('\n').entries()) {
+    if (!content.startsWith('alias ')) continue;
+    const [, pattern, module] = content.split(' ');
+    if (pattern && module) entries.push({ pattern, module, line: index + 1 });
+  }
+  return entries;
 }

@@ -22,6 +22,7 @@ import { functionDescription } from './config-image.js';
 import type { FunctionSpec, MachineDescription, ModuleSpec } from './description.js';
 import { machineFiles } from './machine-files.js';
 import { modelDriver } from './model-driver.js';
+import { NumberPool } from './number-pool.js';
 import { type DeviceUser, OpenDevices } from './open-devices.js';
 import { moduleOf, type VfioSurroundings, vfioDriver } from './vfio-driver.js';
 
@@ -108,7 +109,7 @@ export class Machine {
       settleVfs: () => this.#settleVfs(),
       core: this.core,
       vfio: this.vfio,
-      groups,
+      numbers: new NumberPool(),
       group: (device) => this.#groupOf.get(device.name),
     };
     this.topology.listen({

@@ -1,4 +1,4 @@
-import type { VfioPci, VfioPciCoreDevice, VfioPciDriver } from '@vfiokit/core';
+import type { VfioPci, VfioPciDriver } from '@vfiokit/core';
 import {
   andThen,
   type Blocking,
@@ -8,9 +8,10 @@ import {
   type PciDriver,
   textFile,
 } from '@vfiokit/driver-model';
-import type { IommuGroup, VfioGroups } from '@vfiokit/iommu';
+import type { IommuGroup } from '@vfiokit/iommu';
 import { VfioError } from '@vfiokit/uapi';
 import type { DriverSurroundings } from './model-driver.js';
+import type { NumberPool } from './number-pool.js';
 
 /** Between two requests to a user to give a device back (vfio_main.c: vfio_unregister_group_dev). */
 const REQUEST_INTERVAL = 10_000;
@@ -20,7 +21,8 @@ const LOG_INTERVAL = 10;
 export interface VfioSurroundings extends DriverSurroundings {
   readonly core: DriverCore;
   readonly vfio: VfioPci;
-  readonly groups: VfioGroups;
+  /** The N of `vfioN`. */
+  readonly numbers: NumberPool;
   readonly group: (device: PciBusDevice) => IommuGroup | undefined;
 }
 
@@ -42,8 +44,8 @@ export function vfioDriver(driver: VfioPciDriver, surroundings: VfioSurroundings
     ids: driver.ids.map((entry) => ({ ...entry, overrideOnly: true })),
     probe: (device) => {
       try {
-        const bound = vfio.bind(functionOf(device), group(device), driver.name);
-        addVfioDevice(device, bound, surroundings);
+        vfio.bind(functionOf(device), group(device), driver.name);
+        addVfioDevice(device, surroundings);
         return 0;
       } catch (error) {
         if (error instanceof VfioError) return error.errno;
@@ -66,32 +68,29 @@ export function vfioDriver(driver: VfioPciDriver, surroundings: VfioSurroundings
 }
 
 /** `vfio-dev/vfioN`, the proof that a device is bound to a VFIO driver. */
-function addVfioDevice(
-  device: PciBusDevice,
-  bound: VfioPciCoreDevice,
-  { groups, core }: VfioSurroundings,
-): void {
-  const node = groups.deviceNodes.find((one) => one.device === bound);
-  const classes = core.sys.directory('class').directory('vfio-dev');
-  const taken = new Set(classes.names());
-  let index = node?.index ?? 0;
-  while (node === undefined && taken.has(`vfio${index}`)) index += 1;
-  const name = `vfio${index}`;
+function addVfioDevice(device: PciBusDevice, { core, numbers }: VfioSurroundings): void {
+  const name = `vfio${numbers.take()}`;
   const made = device.entries.directory('vfio-dev').directory(name);
   made.set('uevent', textFile('', 0o644));
   made.set('device', linkTo(device.path));
-  classes.set(name, linkTo(`${device.path}/vfio-dev/${name}`));
+  core.sys
+    .directory('class')
+    .directory('vfio-dev')
+    .set(name, linkTo(`${device.path}/vfio-dev/${name}`));
 }
 
 /** Unregisters a device: it can be opened no more, and is gone when the last user closes it. */
 function removeDevice(
   device: PciBusDevice,
-  { vfio, function: functionOf, core }: VfioSurroundings,
+  { vfio, function: functionOf, core, numbers }: VfioSurroundings,
 ): Blocking<void> {
   const bound = vfio.device(functionOf(device));
   if (bound === undefined) return;
   const classes = core.sys.directory('class').directory('vfio-dev');
-  for (const name of device.entries.directory('vfio-dev').names()) classes.delete(name);
+  for (const name of device.entries.directory('vfio-dev').names()) {
+    classes.delete(name);
+    numbers.give(Number(name.slice('vfio'.length)));
+  }
   device.entries.delete('vfio-dev');
 
   let released = false;
