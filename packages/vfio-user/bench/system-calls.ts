@@ -1,0 +1,46 @@
+import koffi from 'koffi';
+
+const libc = koffi.load(null);
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+
+/** The few calls that a client and an echo need; they block. */
+export const calls = {
+  recv: libc.func('recv', 'int', ['int', 'void *', 'int64', 'int']),
+  send: libc.func('send', 'int', ['int', 'void *', 'int64', 'int']),
+  sendmsg: libc.func('sendmsg', 'int', ['int', 'void *', 'int']),
+  memfdCreate: libc.func('memfd_create', 'int', ['str', 'uint']),
+  ftruncate: libc.func('ftruncate', 'int', ['int', 'int64']),
+  close: libc.func('close', 'int', ['int']),
+} as const;
+
+const socket = libc.func('socket', 'int', ['int', 'int', 'int']);
+const use = (name: 'bind' | 'connect') => libc.func(name, 'int', ['int', 'void *', 'int']);
+const bind = use('bind');
+const connect = use('connect');
+const listen = libc.func('listen', 'int', ['int', 'int']);
+const accept = libc.func('accept', 'int', ['int', 'int64', 'int64']);
+
+function addressOf(path: string): Uint8Array {
+  const bytes = new Uint8Array(110);
+  bytes[0] = AF_UNIX;
+  bytes.set(new TextEncoder().encode(path), 2);
+  return bytes;
+}
+
+/** A connection to a path, or a negative number. */
+export function connectTo(path: string): number {
+  const fd: number = socket(AF_UNIX, SOCK_STREAM, 0);
+  return connect(fd, addressOf(path), 110) === 0 ? fd : -1;
+}
+
+/** Waits for one client at a path. */
+export function acceptAt(path: string): number {
+  const fd: number = socket(AF_UNIX, SOCK_STREAM, 0);
+  bind(fd, addressOf(path), 110);
+  listen(fd, 1);
+  return accept(fd, 0, 0);
+}
+
+/** The address of bytes, for structures that hold one. */
+export const addressOfBytes = (bytes: Uint8Array): bigint => koffi.address(bytes);
