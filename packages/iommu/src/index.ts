@@ -1,3 +1,5 @@
+import 'reflect-metadata';
+
 // Addresses
 export * from './address/address.js';
 export * from './address/dma-snapshot.js';

@@ -70,8 +70,8 @@ export class KvmVm {
     if ((offset + size) * 2 ** pageShift > 2 ** 64) return -EINVAL;
     if (this.#tables.has(liobn)) return -EBUSY;
     const bytes = Math.ceil((size * TCE_SIZE) / this.pageSize) * this.pageSize;
-    const payer = { process: this.process, unlimited: this.process.credentials.ipcLock };
-    if (!lockBytes(payer, bytes, this.pageSize)) return -ENOMEM;
+    const { process } = this;
+    if (!lockBytes(process, process.credentials.ipcLock, bytes, this.pageSize)) return -ENOMEM;
     const table = new KvmTceTable(this, request, () => {
       this.#tables.delete(liobn);
       this.process.lockedBytes -= bytes;

@@ -45,12 +45,12 @@ export class DirtyBitmap {
     return any;
   }
 
-  /** Ors the bits of `[start, end)` into bytes: the page at `start` into bit `shift`. */
+  /** Copies the bits of `[start, end)` into bytes that are 0 so far: the page at `start` into bit `shift`. */
   copyTo(start: number, end: number, into: Uint8Array, shift = 0): void {
     const first = Math.floor(start / this.pageSize);
     this.#each(start, end, (number, from, to) => {
       const chunk = this.#chunks.get(number);
-      if (chunk) orBits(chunk, from, to, into, number * CHUNK_BITS + from - first + shift);
+      if (chunk) copyBits(chunk, from, to, into, number * CHUNK_BITS + from - first + shift);
     });
   }
 
@@ -121,13 +121,10 @@ function eachByte(
   }
 }
 
-/** Ors bits `from` up to before `to` of one bitmap into another, at bit `at` of it. */
-function orBits(bits: Uint8Array, from: number, to: number, into: Uint8Array, at: number): void {
+/** Copies bits `from` up to before `to` of one bitmap to bit `at` of another that is 0 there. */
+function copyBits(bits: Uint8Array, from: number, to: number, into: Uint8Array, at: number): void {
   if (from % 8 !== at % 8) {
-    for (let bit = from; bit < to; bit += 1) {
-      const target = at + bit - from;
-      if (bits[bit >>> 3]! & (1 << (bit & 7))) into[Math.floor(target / 8)]! |= 1 << (target % 8);
-    }
+    copyShifted(bits, from, to, into, at);
     return;
   }
   const shift = Math.floor(at / 8) - (from >>> 3);
@@ -137,8 +134,31 @@ function orBits(bits: Uint8Array, from: number, to: number, into: Uint8Array, at
     (byte, mask) => {
       into[byte + shift]! |= bits[byte]! & mask;
     },
+    (first, last) => into.set(bits.subarray(first, last), first + shift),
+  );
+}
+
+/** The same where bits change their place in the byte: those that are set, one by one. */
+function copyShifted(
+  bits: Uint8Array,
+  from: number,
+  to: number,
+  into: Uint8Array,
+  at: number,
+): void {
+  eachByte(
+    from,
+    to,
+    (byte, mask) => place(byte, bits[byte]! & mask),
     (first, last) => {
-      for (let byte = first; byte < last; byte += 1) into[byte + shift]! |= bits[byte]!;
+      for (let byte = first; byte < last; byte += 1) if (bits[byte] !== 0) place(byte, bits[byte]!);
     },
   );
+
+  function place(byte: number, set: number): void {
+    for (let bit = 0; bit < 8; bit += 1) {
+      const target = at + byte * 8 + bit - from;
+      if (set & (1 << bit)) into[Math.floor(target / 8)]! |= 1 << (target % 8);
+    }
+  }
 }

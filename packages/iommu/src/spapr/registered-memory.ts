@@ -8,14 +8,15 @@ import {
   type UserMapping,
 } from '@vfiokit/uapi';
 import { aligned } from '../address/address.js';
-import { lockBytes, type Payer, unlockBytes } from '../memory/locked-memory.js';
+import { lockBytes, unlockBytes } from '../memory/locked-memory.js';
 import { pin } from '../memory/pinned-memory.js';
 
 /** Memory that a process has registered for DMA: pinned and counted once, however often it is mapped. */
 export interface RegisteredRegion {
   readonly address: number;
   readonly size: number;
-  readonly payer: Payer;
+  /** Who has registered it, and pays for it. */
+  readonly process: Process;
   readonly memory: readonly UserMapping[];
   /** The largest IOMMU page that can lead into it. */
   readonly maxPage: number;
@@ -57,17 +58,16 @@ export class RegisteredMemory {
     )
       return -EINVAL;
     if (size === 0) return -ENOMEM;
-    const payer = { process, unlimited: process.credentials.ipcLock };
-    if (!lockBytes(payer, size, this.pageSize)) return -ENOMEM;
+    if (!lockBytes(process, process.credentials.ipcLock, size, this.pageSize)) return -ENOMEM;
     const { mappings, bytes } = pin(process.memory, address, size, true);
     if (bytes < size) {
-      unlockBytes(payer, size);
+      unlockBytes(process, size);
       return -EFAULT;
     }
     const region = {
       address,
       size,
-      payer,
+      process,
       memory: mappings,
       maxPage: this.#maxPage(address, size, mappings),
       users: 1,
@@ -84,11 +84,11 @@ export class RegisteredMemory {
       return 0;
     }
     if (region.mapped > 0) return -EBUSY;
-    const regions = this.#of(region.payer.process);
+    const regions = this.#of(region.process);
     const index = regions.indexOf(region);
     if (index === -1) return -ENOENT;
     regions.splice(index, 1);
-    unlockBytes(region.payer, region.size);
+    unlockBytes(region.process, region.size);
     return 0;
   }
 

@@ -38,7 +38,7 @@ import type { IommuGroup } from '../group/iommu-group.js';
 import type { VfioGroup } from '../group/vfio-group.js';
 import type { DmaAccess, DmaDomain } from '../hardware/dma.js';
 import type { TcePlatform } from '../hardware/tce-platform.js';
-import { lockBytes, type Payer, unlockBytes } from '../memory/locked-memory.js';
+import { lockBytes, unlockBytes } from '../memory/locked-memory.js';
 import { type EehPe, eehPeOp } from './eeh.js';
 import type { RegisteredMemory, RegisteredRegion } from './registered-memory.js';
 import { TceMapper, tceSnapshot } from './tce-mapper.js';
@@ -57,8 +57,10 @@ export class SpaprTce implements ContainerIommu {
   /** The process whose memory is mapped: whoever used it first. */
   #owner: Process | undefined;
   #enabled = false;
+  /** The process that each table counts for. */
+  readonly #payers = new Map<TceTable, Process>();
   /** What ENABLE has counted as locked. */
-  #windowLock: { readonly payer: Payer; readonly bytes: number } | undefined;
+  #windowLock: { readonly process: Process; readonly bytes: number } | undefined;
   /** The default window is promised: it is built when first needed. */
   #defaultPending = false;
 
@@ -165,8 +167,8 @@ export class SpaprTce implements ContainerIommu {
     return this.#groups[0]?.iommuGroup.iommu?.tce;
   }
 
-  #payer(process: Process): Payer {
-    return { process, unlimited: process.credentials.ipcLock };
+  #lock(process: Process, bytes: number): boolean {
+    return lockBytes(process, process.credentials.ipcLock, bytes, this.parameters.pageSize);
   }
 
   #domainFor(group: IommuGroup): DmaDomain {
@@ -188,16 +190,15 @@ export class SpaprTce implements ContainerIommu {
     if (platform === undefined) return -ENODEV;
     const bytes = platform.dma32.size;
     if (bytes === 0) return -EPERM;
-    const payer = this.#payer(caller);
-    if (!lockBytes(payer, bytes, this.parameters.pageSize)) return -ENOMEM;
+    if (!this.#lock(caller, bytes)) return -ENOMEM;
     this.#owner = caller;
-    this.#windowLock = { payer, bytes };
+    this.#windowLock = { process: caller, bytes };
     this.#enabled = true;
     return 0;
   }
 
   #disable(): number {
-    if (this.#windowLock) unlockBytes(this.#windowLock.payer, this.#windowLock.bytes);
+    if (this.#windowLock) unlockBytes(this.#windowLock.process, this.#windowLock.bytes);
     this.#windowLock = undefined;
     this.#enabled = false;
     return 0;
@@ -305,14 +306,11 @@ export class SpaprTce implements ContainerIommu {
     if (slot === 0 && !isDefault && !platform.recreatesDefault) return -EPERM;
     const start = slot === 0 ? platform.dma32.start : platform.secondStart;
     const table = new TceTable({ start, pageShift, size, levels });
-    if (!lockBytes(this.#payer(caller), this.#tableLock(table), this.parameters.pageSize))
-      return -ENOMEM;
-    this.#payers.set(table, this.#payer(caller));
+    if (!this.#lock(caller, this.#tableLock(table))) return -ENOMEM;
+    this.#payers.set(table, caller);
     this.tables[slot] = table;
     return table;
   }
-
-  readonly #payers = new Map<TceTable, Payer>();
 
   #free(slot: number, table: TceTable): void {
     this.#mapper.clearAll(table);

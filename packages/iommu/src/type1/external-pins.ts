@@ -23,7 +23,7 @@ export class ExternalPins {
 
   /** Some page of a mapping is pinned. */
   has(row: number): boolean {
-    return this.#byRow.has(row);
+    return this.#byRow.size > 0 && this.#byRow.has(row);
   }
 
   /** How many bytes of a mapping are pinned. */
@@ -64,14 +64,15 @@ export class ExternalPins {
       if (held.references > 0) continue;
       pins.delete(address);
       if (pins.size === 0) this.#byRow.delete(row);
-      if (!this.mappings.hardware) unlockBytes(this.mappings.tree.object(row), page);
+      if (!this.mappings.hardware) unlockBytes(this.mappings.tree.object(row).process, page);
     }
   }
 
   /** The mapping goes: what is still pinned in it goes too. */
   drop(row: number): void {
+    if (this.#byRow.size === 0) return;
     if (!this.mappings.hardware && this.has(row))
-      unlockBytes(this.mappings.tree.object(row), this.lockedBytes(row));
+      unlockBytes(this.mappings.tree.object(row).process, this.lockedBytes(row));
     this.#byRow.delete(row);
   }
 
@@ -91,14 +92,14 @@ export class ExternalPins {
       held.references += 1;
       return held.page;
     }
-    const payer = tree.object(row);
+    const { process, unlimited } = tree.object(row);
     const vaddr = this.mappings.vaddr(row, address);
     const write = (tree.flags(row) & DMA_WRITE) !== 0;
-    const { mappings, bytes, counted } = pin(payer.process.memory, vaddr, page, write);
+    const { mappings, bytes, counted } = pin(process.memory, vaddr, page, write);
     const memory = mappings[0];
     if (memory === undefined || bytes < page) return -EFAULT;
     if (counted < page) return -EINVAL;
-    if (!hardware && !lockBytes(payer, page, page)) return -ENOMEM;
+    if (!hardware && !lockBytes(process, unlimited, page, page)) return -ENOMEM;
     const pinned: PinnedPage = { memory, offset: vaddr - memory.address };
     const pins = this.#byRow.get(row) ?? new Map<number, Pin>();
     this.#byRow.set(row, pins.set(address, { page: pinned, references: 1 }));

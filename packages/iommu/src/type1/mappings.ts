@@ -20,7 +20,7 @@ import {
   type DmaHit,
 } from '../hardware/dma.js';
 import { DirtyBitmap } from '../memory/dirty-bitmap.js';
-import { lockableBytes, lockBytes, type Payer, unlockBytes } from '../memory/locked-memory.js';
+import { lockableBytes, lockBytes, unlockBytes } from '../memory/locked-memory.js';
 import { locate, pin } from '../memory/pinned-memory.js';
 import type { DirtyTracking, StaleBits } from './bitmap-request.js';
 import { ExternalPins } from './external-pins.js';
@@ -32,7 +32,10 @@ const PERMISSION = DMA_READ | DMA_WRITE;
 const TRACKED_PAGES_MAX = 2 ** 31 - 1;
 
 /** Whose memory a mapping leads to. Neighbours share one. */
-interface Backing extends Payer {
+interface Backing {
+  readonly process: Process;
+  /** It held CAP_IPC_LOCK when it asked for the mapping: counted, but not limited. */
+  readonly unlimited: boolean;
   /** What is pinned; empty as long as no IOMMU uses it. */
   readonly memory: readonly UserMapping[];
   /** How far the user's present address lies from the one that was pinned, after VFIO_DMA_MAP_FLAG_VADDR. */
@@ -128,7 +131,7 @@ export class Type1Mappings implements DmaDomain {
   /** Removes a mapping, wherever it is used, and returns its size. */
   remove(row: number): number {
     const { start, end } = this.tree.range(row);
-    if (this.#hardware) unlockBytes(this.tree.object(row), this.#counted(row));
+    if (this.#hardware) unlockBytes(this.tree.object(row).process, this.#counted(row));
     if (this.tree.flags(row) & VADDR_INVALID) this.#invalid -= 1;
     this.pins.drop(row);
     this.tracking?.written.clear(start, end);
@@ -167,13 +170,14 @@ export class Type1Mappings implements DmaDomain {
     const { start, end } = tree.range(row);
     if (!this.isInvalid(row) || start !== iova || end !== iova + size) return -EINVAL;
     const old = tree.object(row);
-    const payer = { process, unlimited: process.credentials.ipcLock };
+    const unlimited = process.credentials.ipcLock;
     if (process !== old.process) {
       const bytes = this.#counted(row);
-      if (!lockBytes(payer, bytes, this.page)) return -ENOMEM;
-      unlockBytes(old, bytes);
+      if (!lockBytes(process, unlimited, bytes, this.page)) return -ENOMEM;
+      unlockBytes(old.process, bytes);
     }
-    tree.setObject(row, { ...payer, memory: old.memory, moved: vaddr - tree.target(row) });
+    const moved = vaddr - tree.target(row);
+    tree.setObject(row, this.#shared(process, unlimited, old.memory, moved));
     this.setInvalid(row, false);
     return 0;
   }
@@ -195,7 +199,8 @@ export class Type1Mappings implements DmaDomain {
       const { start, end } = this.tree.range(row);
       const vaddr = this.vaddr(row, start);
       const backing = this.#pin(
-        { process, unlimited },
+        process,
+        unlimited,
         vaddr,
         end - start,
         this.tree.flags(row) & PERMISSION,
@@ -256,55 +261,66 @@ export class Type1Mappings implements DmaDomain {
   }
 
   #backing(process: Process, vaddr: number, size: number, access: DmaAccess): Backing | number {
-    const payer = { process, unlimited: process.credentials.ipcLock };
-    if (this.#hardware) return this.#pin(payer, vaddr, size, access, 0);
-    return this.#shared({ ...payer, memory: [], moved: 0 });
+    const unlimited = process.credentials.ipcLock;
+    return this.#hardware
+      ? this.#pin(process, unlimited, vaddr, size, access, 0)
+      : this.#shared(process, unlimited, [], 0);
   }
 
-  /** Pins memory and counts it (vfio_iommu_type1.c: vfio_pin_map_dma). */
+  /**
+   * Pins memory and counts it (vfio_iommu_type1.c: vfio_pin_map_dma).
+   *
+   * @param countedAlready bytes of it that count as locked before.
+   */
   #pin(
-    payer: Payer,
+    process: Process,
+    unlimited: boolean,
     vaddr: number,
     size: number,
     access: DmaAccess,
     countedAlready: number,
   ): Backing | number {
-    const { process } = payer;
     if (process.exited) return -ENODEV;
-    const { mappings, bytes, counted } = pin(
-      process.memory,
-      vaddr,
-      size,
-      (access & DMA_WRITE) !== 0,
-    );
+    const write = (access & DMA_WRITE) !== 0;
+    const last = this.#lastBacking;
+    // Most mappings lead to where the one before led: nothing has to be looked up or made then.
+    const inside = last?.process === process ? last.memory[0] : undefined;
+    const found =
+      inside !== undefined && holds(inside, vaddr, size) && (inside.writable || !write)
+        ? { mappings: last!.memory, bytes: size, counted: inside.deviceMemory ? 0 : size }
+        : pin(process.memory, vaddr, size, write);
     // Page by page the kernel first looks for it, then counts it: whichever fails at the lower page is reported.
-    const lockable = lockableBytes(payer, this.page) + countedAlready;
-    if (counted > lockable) return -ENOMEM;
-    if (bytes < size) return -EFAULT;
-    process.lockedBytes += counted - countedAlready;
-    return this.#shared({ ...payer, memory: mappings, moved: 0 });
+    const newlyCounted = found.counted - countedAlready;
+    if (newlyCounted > lockableBytes(process, unlimited, this.page)) return -ENOMEM;
+    if (found.bytes < size) return -EFAULT;
+    process.lockedBytes += newlyCounted;
+    return this.#shared(process, unlimited, found.mappings, 0);
   }
 
   #unpin(row: number): void {
     const { process, unlimited, moved } = this.tree.object(row);
-    unlockBytes({ process, unlimited }, this.#counted(row) - this.pins.lockedBytes(row));
-    this.tree.setObject(row, this.#shared({ process, unlimited, memory: [], moved }));
+    unlockBytes(process, this.#counted(row) - this.pins.lockedBytes(row));
+    this.tree.setObject(row, this.#shared(process, unlimited, [], moved));
   }
 
   /** One object for neighbours that lead to the same memory of the same process. */
-  #shared(backing: Backing): Backing {
+  #shared(
+    process: Process,
+    unlimited: boolean,
+    memory: readonly UserMapping[],
+    moved: number,
+  ): Backing {
     const last = this.#lastBacking;
     if (
       last !== undefined &&
-      last.process === backing.process &&
-      last.unlimited === backing.unlimited &&
-      last.moved === backing.moved &&
-      last.memory.length === backing.memory.length &&
-      last.memory.every((mapping, index) => mapping === backing.memory[index])
+      last.process === process &&
+      last.unlimited === unlimited &&
+      last.moved === moved &&
+      same(last.memory, memory)
     )
       return last;
-    this.#lastBacking = backing;
-    return backing;
+    this.#lastBacking = { process, unlimited, memory, moved };
+    return this.#lastBacking;
   }
 
   /** How many bytes of a mapping count as locked memory. */
@@ -316,4 +332,16 @@ export class Type1Mappings implements DmaDomain {
       if (!deviceMemory) bytes += Math.min(to, address + size) - Math.max(from, address);
     return bytes;
   }
+}
+
+/** Whether a mapping of the process holds all of a range. */
+function holds({ address, size: length }: UserMapping, vaddr: number, size: number): boolean {
+  return vaddr >= address && vaddr + size <= address + length;
+}
+
+function same(one: readonly UserMapping[], other: readonly UserMapping[]): boolean {
+  if (one === other) return true;
+  if (one.length !== other.length) return false;
+  for (let index = 0; index < one.length; index += 1) if (one[index] !== other[index]) return false;
+  return true;
 }

@@ -30,8 +30,8 @@ import { dirtyPagesIoctl } from './dirty-pages.js';
 import { Type1EmulatedPages } from './emulated-pages.js';
 import { getInfoIoctl } from './get-info.js';
 import { mapDmaIoctl } from './map-dma.js';
-import { Type1Mappings } from './mappings.js';
-import { unmapDmaIoctl } from './unmap-dma.js';
+import { type MapRequest, Type1Mappings } from './mappings.js';
+import { unmapDmaIoctl, unmapRange } from './unmap-dma.js';
 
 /** A page table in hardware: groups behind alike IOMMUs share one. All of a container's show the same mappings. */
 interface Type1Domain {
@@ -166,6 +166,16 @@ export class Type1 implements ContainerIommu {
       default:
         return -ENOTTY;
     }
+  }
+
+  /** VFIO_IOMMU_MAP_DMA for callers in the kernel, with checked numbers: 0 or a negated errno. */
+  map(request: MapRequest, process: Process): number {
+    return this.mappings.map(request, process);
+  }
+
+  /** VFIO_IOMMU_UNMAP_DMA likewise: how many bytes were unmapped, or a negated errno. */
+  unmap(iova: number, size: number): number {
+    return unmapRange(this, { start: iova, end: iova + size, all: false, vaddr: false });
   }
 
   registerDevice(device: GroupDevice): void {

@@ -100,15 +100,15 @@ function checked(
 export function unmapRange(type1: Type1, request: UnmapRequest): number {
   const { mappings, v2 } = type1;
   const { tree } = mappings;
-  const { start, end, all } = request;
-  if (v2 && !all && (tree.bisects(start) || tree.bisects(end))) return -EINVAL;
+  const { start, end } = request;
+  let row = tree.firstWithin(start, end);
+  if (v2 && !request.all && cuts(type1, row, start, end)) return -EINVAL;
   if (request.vaddr) return withdrawVaddrs(type1, request);
+  if (!v2 && row !== 0 && tree.start(row) < start) return 0;
   let unmapped = 0;
-  let first = true;
-  for (const row of tree.within(start, end)) {
-    if (!v2 && first && tree.start(row) < start) break;
-    first = false;
+  while (row !== 0) {
     notify(type1, row);
+    const behind = tree.end(row);
     const { tracking } = mappings;
     if (request.bitmap && tracking) {
       const report = { row, ...tree.range(row), ...tracking, all: type1.allDirty };
@@ -116,8 +116,16 @@ export function unmapRange(type1: Type1, request: UnmapRequest): number {
       if (result !== 0) return result;
     }
     unmapped += mappings.remove(row);
+    row = behind < end ? tree.firstWithin(behind, end) : 0;
   }
   return unmapped;
+}
+
+/** Whether a range would cut a mapping. `first` is the first one that it meets. */
+function cuts({ mappings: { tree } }: Type1, first: number, start: number, end: number): boolean {
+  if (first === 0) return false;
+  if (tree.start(first) === start && tree.end(first) === end) return false;
+  return tree.start(first) < start || tree.bisects(end);
 }
 
 /** Marks the mappings of a range as without a virtual address: all of them, or none if one is so already. */
