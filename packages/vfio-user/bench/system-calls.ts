@@ -2,7 +2,8 @@ import koffi from 'koffi';
 
 const libc = koffi.load(null);
 const AF_UNIX = 1;
-const SOCK_STREAM = 1;
+/** SOCK_STREAM, and closed in the servers that are started later. */
+const STREAM_CLOEXEC = 0x80001;
 
 /** The few calls that a client and an echo need; they block. */
 export const calls = {
@@ -30,13 +31,13 @@ function addressOf(path: string): Uint8Array {
 
 /** A connection to a path, or a negative number. */
 export function connectTo(path: string): number {
-  const fd: number = socket(AF_UNIX, SOCK_STREAM, 0);
+  const fd: number = socket(AF_UNIX, STREAM_CLOEXEC, 0);
   return connect(fd, addressOf(path), 110) === 0 ? fd : -1;
 }
 
 /** Waits for one client at a path. */
 export function acceptAt(path: string): number {
-  const fd: number = socket(AF_UNIX, SOCK_STREAM, 0);
+  const fd: number = socket(AF_UNIX, STREAM_CLOEXEC, 0);
   bind(fd, addressOf(path), 110);
   listen(fd, 1);
   return accept(fd, 0, 0);
