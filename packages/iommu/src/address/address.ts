@@ -37,11 +37,6 @@ export function alignDown(value: number, unit: number): number {
   return Math.floor(value / unit) * unit;
 }
 
-/** The lowest bit of a bitmap of page sizes: the smallest page. 0 without any. */
-export function smallestPage(pageSizes: bigint): number {
-  return Number(pageSizes & -pageSizes);
-}
-
 /** The last address of a range, as the 64-bit fields of the interface want it. */
 export function lastOf(range: AddressRange): bigint {
   return BigInt(range.end) - 1n;

@@ -1,8 +1,10 @@
 import { EBUSY, EINVAL, EPERM, EPROBE_DEFER, UserMemory } from '@vfiokit/uapi';
+import type { AddressRange } from '../address/address.js';
+import { IovaRanges } from '../address/iova-ranges.js';
 import { BLOCKING_DOMAIN, type DmaDomain, DmaPort } from '../hardware/dma.js';
 import { IdentityDomain } from '../hardware/identity-domain.js';
 import type { Iommu } from '../hardware/iommu.js';
-import type { ReservedRegion } from './reserved-region.js';
+import { type ReservedRegion, regionRange } from './reserved-region.js';
 
 /** What makes an IOMMU group. */
 export interface IommuGroupOptions {
@@ -54,6 +56,17 @@ export class IommuGroup {
         : options.defaultDomain;
     this.#domain = this.#defaultDomain;
     this.dma = new DmaPort(() => this.domain);
+  }
+
+  /** Where nobody may map: the reserved regions but those that can be relaxed. */
+  get forbidden(): readonly AddressRange[] {
+    return this.reserved.filter(({ type }) => type !== 'direct-relaxable').map(regionRange);
+  }
+
+  /** Where something can be mapped for it: what its IOMMU reaches, without what is forbidden. */
+  get usable(): IovaRanges {
+    const reach = new IovaRanges(this.iommu ? [this.iommu.aperture] : []);
+    return this.forbidden.reduce((ranges, region) => ranges.without(region), reach);
   }
 
   /** What the devices do DMA through now. */

@@ -35,6 +35,7 @@ import {
   vfioIommuType1Info,
 } from '@vfiokit/uapi';
 import { ADDRESS_END, wraps } from '../address/address.js';
+import { userSizes } from '../address/page-sizes.js';
 import { iovaRanges } from '../type1/get-info.js';
 import type { IommufdContext } from './context.js';
 import { HwptPaging } from './hwpt.js';
@@ -108,16 +109,6 @@ function setIommu(context: IommufdContext, type: number, caller: Process): numbe
   return type === VFIO_TYPE1_IOMMU ? context.compatIoas.setHugePages(false) : 0;
 }
 
-/** Every size from the smallest one on which all page tables agree. */
-function pageSizes(ioas: Ioas, page: number): bigint {
-  const all = [...ioas.domains].reduce(
-    (sizes, domain) => sizes & domain.pageSizes,
-    BigInt.asUintN(64, -1n),
-  );
-  const whole = all & BigInt.asUintN(64, -BigInt(page));
-  return whole === all ? whole : whole | BigInt(page);
-}
-
 /** What fits of the capabilities is delivered, even if not all of them do; argsz tells how much room all take. */
 function getInfo({ compatIoas, pageSize }: IommufdContext, argument: IoctlArgument): number {
   const info = copyArgszIn(argument, vfioIommuType1Info, INFO_MINIMUM);
@@ -126,7 +117,7 @@ function getInfo({ compatIoas, pageSize }: IommufdContext, argument: IoctlArgume
   const fixed = vfioIommuType1Info.size;
   const capabilities = [
     dmaAvailCapability.encode({ avail: UNLIMITED }),
-    iovaRanges(compatIoas.usable),
+    iovaRanges(compatIoas.policy.usable),
   ];
   const chain = encodeCapabilities(fixed, capabilities);
   const needed = fixed + chain.length;
@@ -143,7 +134,10 @@ function getInfo({ compatIoas, pageSize }: IommufdContext, argument: IoctlArgume
     {
       argsz: needed,
       flags: VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS,
-      iovaPgsizes: pageSizes(compatIoas, pageSize),
+      iovaPgsizes: userSizes(
+        [...compatIoas.domains].map(({ pageSizes }) => pageSizes),
+        pageSize,
+      ),
       capOffset: info.argsz >= needed ? fixed : 0,
     },
     info.argsz,

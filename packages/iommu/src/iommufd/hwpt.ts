@@ -1,5 +1,5 @@
 import type { AddressRange } from '../address/address.js';
-import { smallestPage } from '../address/address.js';
+import { smallestPage } from '../address/page-sizes.js';
 import type { DmaAccess, DmaDomain, DmaHit } from '../hardware/dma.js';
 import type { Iommu } from '../hardware/iommu.js';
 import { DirtyBitmap } from '../memory/dirty-bitmap.js';

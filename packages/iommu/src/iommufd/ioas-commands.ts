@@ -52,7 +52,7 @@ export const ioasIovaRanges = command(
     if (reserved !== 0) return -EOPNOTSUPP;
     const ioas = context.find(ioasId, Ioas);
     if (typeof ioas === 'number') return ioas;
-    const ranges = [...ioas.usable];
+    const ranges = [...ioas.policy.usable];
     const array = new Uint8Array(Math.min(numIovas, ranges.length) * iommuIovaRange.size);
     for (const [index, range] of ranges.slice(0, numIovas).entries())
       iommuIovaRange.encode(
@@ -88,7 +88,7 @@ export const ioasAllowIovas = command(
         return -EINVAL;
       ranges.push(range);
     }
-    return ioas.allow(ranges);
+    return ioas.policy.allow(ranges);
   },
 );
 

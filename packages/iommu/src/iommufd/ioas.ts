@@ -1,10 +1,11 @@
 import { EADDRINUSE, EBUSY, EEXIST, EINVAL, ENOENT, ENOMEM, EPERM, ERRNO } from '@vfiokit/uapi';
-import { ADDRESS_END, type AddressRange, aligned, smallestPage } from '../address/address.js';
-import { IovaRanges } from '../address/iova-ranges.js';
+import { ADDRESS_END, type AddressRange, aligned } from '../address/address.js';
+import { smallestPage } from '../address/page-sizes.js';
 import { RangeTree } from '../address/range-tree.js';
 import { DMA_WRITE, type DmaAccess, type DmaHit } from '../hardware/dma.js';
 import { findIova } from './auto-iova.js';
 import type { IoPages, PagesHost } from './io-pages.js';
+import { IovaPolicy } from './iova-policy.js';
 import { IommufdObject } from './object.js';
 
 /** A page table that shows an address space to devices. */
@@ -21,11 +22,6 @@ export interface IoasAccess {
   readonly pins: boolean;
   /** Memory goes: give back what is pinned in this range. */
   unmap(iova: number, length: number): void;
-}
-
-/** A range that can't be mapped, and because of whom. */
-interface Reservation extends AddressRange {
-  readonly owner: object;
 }
 
 /** What a mapping is asked for with. */
@@ -52,10 +48,10 @@ const EDEADLOCK = 35;
 export class Ioas extends IommufdObject {
   readonly type = 'ioas';
   readonly areas = new RangeTree<IoPages>();
+  /** Which IOVAs can be mapped, and which are chosen from. */
+  readonly policy = new IovaPolicy();
   readonly #domains = new Set<IoasDomain>();
   readonly #accesses = new Set<IoasAccess>();
-  #reserved: readonly Reservation[] = [];
-  #allowed: readonly AddressRange[] = [];
   #alignment = 1;
   #hugePages = true;
   /** How often drivers of emulated devices have pinned in an area, by its row. */
@@ -79,16 +75,6 @@ export class Ioas extends IommufdObject {
 
   get domains(): ReadonlySet<IoasDomain> {
     return this.#domains;
-  }
-
-  /** Where something can be mapped. */
-  get usable(): IovaRanges {
-    return this.#reserved.reduce((ranges, range) => ranges.without(range), new IovaRanges());
-  }
-
-  /** Where IOVAs are chosen from; empty for anywhere. */
-  get allowed(): readonly AddressRange[] {
-    return this.#allowed;
   }
 
   // --- mapping ---
@@ -194,18 +180,17 @@ export class Ioas extends IommufdObject {
     if (smallestPage(domain.pageSizes) > this.host.pageSize) return -EINVAL;
     const { start, end } = domain.aperture;
     const outside = [
-      { start: 0, end: start, owner: domain },
-      { start: end, end: ADDRESS_END, owner: domain },
+      { start: 0, end: start },
+      { start: end, end: ADDRESS_END },
     ].filter((range) => range.start < range.end);
     if (!this.host.faults.allocates()) return -ENOMEM;
     if (outside.some((range) => this.#inUse(range))) return -EADDRINUSE;
-    const reserved = this.#reserved;
-    this.#reserved = [...reserved, ...outside];
+    this.policy.reserve(outside, domain);
     this.#domains.add(domain);
     const error = this.#realign() || (this.#domains.size === 1 ? this.#fillAll() : 0);
     if (error !== 0) {
       this.#domains.delete(domain);
-      this.#reserved = reserved;
+      this.policy.release(domain);
       this.#realign();
     }
     return error;
@@ -214,7 +199,7 @@ export class Ioas extends IommufdObject {
   removeDomain(domain: IoasDomain): void {
     if (!this.#domains.delete(domain)) return;
     if (this.#domains.size === 0) this.#unfillAll();
-    this.release(domain);
+    this.policy.release(domain);
     this.#realign();
   }
 
@@ -237,20 +222,7 @@ export class Ioas extends IommufdObject {
   /** Nobody may map there any more: 0, or `-EADDRINUSE` where something is mapped or has to stay usable. */
   reserve(ranges: readonly AddressRange[], owner: object): number {
     if (ranges.some((range) => this.#inUse(range))) return -EADDRINUSE;
-    this.#reserved = [...this.#reserved, ...ranges.map((range) => ({ ...range, owner }))];
-    return 0;
-  }
-
-  /** Takes back what was reserved for somebody. */
-  release(owner: object): void {
-    this.#reserved = this.#reserved.filter((range) => range.owner !== owner);
-  }
-
-  /** Where IOVAs are to be chosen from: 0, or `-EADDRINUSE` if some of it is reserved, with the old list kept. */
-  allow(ranges: readonly AddressRange[]): number {
-    if (ranges.some((range) => this.#reserved.some((reserved) => meet(range, reserved))))
-      return -EADDRINUSE;
-    this.#allowed = [...ranges].sort((a, b) => a.start - b.start);
+    this.policy.reserve(ranges, owner);
     return 0;
   }
 
@@ -303,7 +275,7 @@ export class Ioas extends IommufdObject {
     if (!aligned(iova, this.#alignment)) return -EINVAL;
     const end = iova + length;
     if (end > ADDRESS_END) return -ERRNO.EOVERFLOW;
-    if (this.#reserved.some((reserved) => meet(reserved, { start: iova, end }))) return -EINVAL;
+    if (this.policy.reservedIn({ start: iova, end })) return -EINVAL;
     return this.areas.firstWithin(iova, end) === 0 ? iova : -EEXIST;
   }
 
@@ -314,12 +286,12 @@ export class Ioas extends IommufdObject {
         length,
         page: this.host.pageSize,
         alignment: this.#alignment,
-        allowed: this.#allowed,
+        allowed: this.policy.allowed,
       },
       (start, end) => {
         const row = this.areas.firstWithin(start, end);
         if (row !== 0) return this.areas.end(row);
-        return this.#reserved.find((range) => meet(range, { start, end }))?.end;
+        return this.policy.reservedIn({ start, end })?.end;
       },
     );
   }
@@ -376,10 +348,7 @@ export class Ioas extends IommufdObject {
   }
 
   #inUse(range: AddressRange): boolean {
-    return (
-      this.areas.firstWithin(range.start, range.end) !== 0 ||
-      this.#allowed.some((allowed) => meet(allowed, range))
-    );
+    return this.areas.firstWithin(range.start, range.end) !== 0 || this.policy.allowedIn(range);
   }
 
   /** Computes the alignment anew: 0, or `-EADDRINUSE` if an area is not aligned to it. */
@@ -403,8 +372,4 @@ export class Ioas extends IommufdObject {
     this.#alignment = alignment;
     return 0;
   }
-}
-
-function meet(one: AddressRange, other: AddressRange): boolean {
-  return one.start < other.end && other.start < one.end;
 }

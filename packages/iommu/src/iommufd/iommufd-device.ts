@@ -1,7 +1,6 @@
 import { EADDRINUSE, EINVAL, ENOENT, ENOMEM } from '@vfiokit/uapi';
 import type { GroupDevice } from '../group/group-device.js';
 import type { IommuGroup } from '../group/iommu-group.js';
-import { regionRange } from '../group/reserved-region.js';
 import type { Iommu } from '../hardware/iommu.js';
 import type { FaultInjection } from '../memory/fault-injection.js';
 import { type Hwpt, HwptNested, HwptPaging } from './hwpt.js';
@@ -106,7 +105,7 @@ export class IommufdDevice extends IommufdObject {
     const { group } = this;
     if (!group.attached.delete(this) || group.hwpt === undefined) return;
     const { hwpt } = group;
-    ioasOf(hwpt).release(this);
+    ioasOf(hwpt).policy.release(this);
     if (group.attached.size === 0) {
       group.hwpt = undefined;
       group.iommuGroup.attach();
@@ -167,10 +166,10 @@ export class IommufdDevice extends IommufdObject {
     if (group.pasids.size > 0 && !forPasid(hwpt)) return -EINVAL;
     if (this.attached) return this.#replace(hwpt);
     if (group.hwpt && group.hwpt !== hwpt) return -EINVAL;
-    const error = ioasOf(hwpt).reserve(this.#reserved, this);
+    const error = ioasOf(hwpt).reserve(this.group.iommuGroup.forbidden, this);
     if (error !== 0) return error;
     if (!this.host.faults.allocates()) {
-      ioasOf(hwpt).release(this);
+      ioasOf(hwpt).policy.release(this);
       return -ENOMEM;
     }
     group.attached.add(this);
@@ -190,13 +189,13 @@ export class IommufdDevice extends IommufdObject {
     const moved: IommufdDevice[] = [];
     if (from !== to)
       for (const device of group.attached) {
-        if (to.reserve(device.#reserved, device) === 0) moved.push(device);
+        if (to.reserve(this.group.iommuGroup.forbidden, device) === 0) moved.push(device);
         else {
-          for (const undone of moved) to.release(undone);
+          for (const undone of moved) to.policy.release(undone);
           return -EADDRINUSE;
         }
       }
-    for (const device of group.attached) if (from !== to) from.release(device);
+    for (const device of group.attached) if (from !== to) from.policy.release(device);
     group.hwpt = hwpt;
     hwpt.users += group.attached.size;
     group.iommuGroup.attach(hwpt);
@@ -209,12 +208,6 @@ export class IommufdDevice extends IommufdObject {
     hwpt.users -= 1;
     if (hwpt.users === 0 && hwpt instanceof HwptPaging && hwpt.options.automatic)
       this.host.objects.remove(hwpt);
-  }
-
-  get #reserved() {
-    return this.group.iommuGroup.reserved
-      .filter(({ type }) => type !== 'direct-relaxable')
-      .map(regionRange);
   }
 }
 

@@ -31,6 +31,7 @@ import {
 } from '@vfiokit/uapi';
 import { lastOf } from '../address/address.js';
 import type { DmaSnapshot } from '../address/dma-snapshot.js';
+import { commonSizes } from '../address/page-sizes.js';
 import type { EmulatedDma } from '../container/emulated-dma.js';
 import type { IommuParameters } from '../container/parameters.js';
 import type { GroupDevice } from '../group/group-device.js';
@@ -270,12 +271,12 @@ function snapshotOf(ioas: Ioas): DmaSnapshot {
   const { areas } = ioas;
   return {
     kind: `ioas ${ioas.id}`,
-    pageSizes: [...ioas.domains].reduce(
-      (sizes, { pageSizes }) => sizes & pageSizes,
-      2n ** 64n - 1n,
-    ),
+    pageSizes: commonSizes([...ioas.domains].map(({ pageSizes }) => pageSizes)),
     available: null,
-    ranges: [...ioas.usable].map((range) => ({ start: BigInt(range.start), last: lastOf(range) })),
+    ranges: [...ioas.policy.usable].map((range) => ({
+      start: BigInt(range.start),
+      last: lastOf(range),
+    })),
     mappings: [...areas.rows()].map((row) => ({
       iova: BigInt(areas.start(row)),
       size: BigInt(areas.end(row) - areas.start(row)),

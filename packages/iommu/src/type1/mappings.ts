@@ -9,8 +9,8 @@ import {
   type Process,
   type UserMapping,
 } from '@vfiokit/uapi';
-import { smallestPage } from '../address/address.js';
 import type { IovaRanges } from '../address/iova-ranges.js';
+import { sizesFrom, smallestPage } from '../address/page-sizes.js';
 import { RangeTree } from '../address/range-tree.js';
 import {
   DMA_READ,
@@ -79,7 +79,7 @@ export class Type1Mappings implements DmaDomain {
     readonly page: number,
   ) {
     this.available = limit;
-    this.#pageSizes = BigInt.asUintN(64, -BigInt(page));
+    this.#pageSizes = sizesFrom(page);
     this.#minPage = page;
     this.pins = new ExternalPins(this);
   }

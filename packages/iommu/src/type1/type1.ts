@@ -17,11 +17,12 @@ import {
 import { type AddressRange, lastOf } from '../address/address.js';
 import type { DmaSnapshot } from '../address/dma-snapshot.js';
 import { IovaRanges } from '../address/iova-ranges.js';
+import { userSizes } from '../address/page-sizes.js';
 import type { ContainerIommu, IommuBackend } from '../container/backend.js';
 import type { EmulatedDma } from '../container/emulated-dma.js';
 import type { IommuParameters } from '../container/parameters.js';
 import type { GroupDevice } from '../group/group-device.js';
-import { type ReservedRegion, regionRange } from '../group/reserved-region.js';
+import type { IommuGroup } from '../group/iommu-group.js';
 import type { VfioGroup } from '../group/vfio-group.js';
 import { DMA_READ, DMA_WRITE } from '../hardware/dma.js';
 import type { Iommu } from '../hardware/iommu.js';
@@ -38,9 +39,6 @@ interface Type1Domain {
   readonly iommu: Iommu;
   readonly groups: Set<VfioGroup>;
 }
-
-/** Pages of every size from the CPU's on. */
-const sizesFrom = (page: number) => BigInt.asUintN(64, -BigInt(page));
 
 /** The type1 IOMMU of a container, v1 or v2 (vfio_iommu_type1.c: struct vfio_iommu). */
 export class Type1 implements ContainerIommu {
@@ -109,11 +107,11 @@ export class Type1 implements ContainerIommu {
       this.#emulated.push(group);
       return 0;
     }
-    const { iommu, reserved } = group.iommuGroup;
+    const { iommu, forbidden } = group.iommuGroup;
     if (iommu === undefined || iommu.pageSizes === 0n) return -ENODEV;
     if (this.#nesting) return -EINVAL;
-    if (this.#conflicts(iommu.aperture, reserved)) return -EINVAL;
-    const ranges = usable(mappings.ranges ?? new IovaRanges(), iommu.aperture, reserved);
+    if (this.#conflicts(iommu.aperture, forbidden)) return -EINVAL;
+    const ranges = usable(mappings.ranges ?? new IovaRanges(), group.iommuGroup);
     if (ranges.empty) return -EINVAL;
     if (!iommu.isolatedMsi && !this.parameters.allowUnsafeInterrupts) return -EPERM;
     const domain = this.#domains.find((other) => alike(other.iommu, iommu));
@@ -228,50 +226,30 @@ export class Type1 implements ContainerIommu {
   }
 
   /** A newcomer would leave no addresses, or cut off or reserve what is mapped already. */
-  #conflicts(aperture: AddressRange, reserved: readonly ReservedRegion[]): boolean {
+  #conflicts(aperture: AddressRange, forbidden: readonly AddressRange[]): boolean {
     const { tree, ranges } = this.mappings;
     if (ranges && (aperture.start >= ranges.span.end || aperture.end <= ranges.span.start))
       return true;
     if (tree.firstWithin(0, aperture.start) !== 0) return true;
     if (tree.first(aperture.end) !== 0) return true;
-    return binding(reserved).some(({ start, end }) => tree.firstWithin(start, end) !== 0);
+    return forbidden.some(({ start, end }) => tree.firstWithin(start, end) !== 0);
   }
 
-  /** Never less than the CPU's page: user memory is pinned by that. */
   #commonPageSizes(): bigint {
-    const { page } = this.mappings;
-    const all = this.#domains.reduce(
-      (sizes, { iommu }) => sizes & iommu.pageSizes,
-      (1n << 64n) - 1n,
-    );
-    const whole = all & sizesFrom(page);
-    return whole === all ? whole : whole | BigInt(page);
+    const sizes = this.#domains.map(({ iommu }) => iommu.pageSizes);
+    return userSizes(sizes, this.mappings.page);
   }
 
   #remainingRanges(): IovaRanges {
-    return this.#domains.reduce(
-      (ranges, { iommu, groups }) =>
-        [...groups].reduce(
-          (left, { iommuGroup }) => usable(left, iommu.aperture, iommuGroup.reserved),
-          ranges,
-        ),
-      new IovaRanges(),
-    );
+    const groups = this.#domains.flatMap((domain) => [...domain.groups]);
+    return groups.reduce((ranges, group) => usable(ranges, group.iommuGroup), new IovaRanges());
   }
 }
 
 /** What can be mapped once a group is there too. */
-function usable(
-  ranges: IovaRanges,
-  aperture: AddressRange,
-  reserved: readonly ReservedRegion[],
-): IovaRanges {
-  return binding(reserved).reduce((left, region) => left.without(region), ranges.within(aperture));
-}
-
-/** The reserved regions that nobody may map over. */
-function binding(reserved: readonly ReservedRegion[]): readonly AddressRange[] {
-  return reserved.filter(({ type }) => type !== 'direct-relaxable').map(regionRange);
+function usable(ranges: IovaRanges, { iommu, forbidden }: IommuGroup): IovaRanges {
+  const reached = iommu ? ranges.within(iommu.aperture) : ranges;
+  return forbidden.reduce((left, region) => left.without(region), reached);
 }
 
 /** Whether groups behind two IOMMUs can share a page table. */

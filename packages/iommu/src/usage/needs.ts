@@ -1,5 +1,5 @@
 import type { AddressRange } from '../address/address.js';
-import { smallestPage } from '../address/address.js';
+import { smallestPage } from '../address/page-sizes.js';
 import type { SpaceCapabilities } from '../vmm/dma-space.js';
 
 /** Something that a usage model wants of spaces: what is missing, in words, or nothing. */

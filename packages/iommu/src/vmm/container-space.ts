@@ -25,12 +25,10 @@ import {
 } from '@vfiokit/uapi';
 import { ADDRESS_END, type AddressRange } from '../address/address.js';
 import type { DmaSnapshot } from '../address/dma-snapshot.js';
-import { IovaRanges } from '../address/iova-ranges.js';
 import type { Container } from '../container/container.js';
 import type { IommuParameters } from '../container/parameters.js';
 import type { DevVfio } from '../dev-vfio.js';
 import type { GroupFile } from '../group/group-file.js';
-import { regionRange } from '../group/reserved-region.js';
 import type { VfioGroup } from '../group/vfio-group.js';
 import type { DmaAccess } from '../hardware/dma.js';
 import type { DmaSpace, SpaceCapabilities, SpaceProvider, WindowRequest } from './dma-space.js';
@@ -75,7 +73,7 @@ export class ContainerProvider implements SpaceProvider {
   }
 
   capabilities({ iommuGroup }: VfioGroup): SpaceCapabilities {
-    const { iommu, reserved } = iommuGroup;
+    const { iommu } = iommuGroup;
     const tce = iommu?.tce;
     const dynamic = this.type === 'spapr-tce v2' && (tce?.maxDynamicWindows ?? 0) > 0;
     const type1 = this.type === 'type1 v1' || this.type === 'type1 v2';
@@ -83,16 +81,7 @@ export class ContainerProvider implements SpaceProvider {
       name: this.type,
       protects: this.type !== 'noiommu',
       pageSizes: type1 ? (iommu?.pageSizes ?? 0n) : BigInt(tce?.pageSizes ?? 0) || 0x1000n,
-      ranges: type1
-        ? [
-            ...reserved
-              .map(regionRange)
-              .reduce(
-                (left, region) => left.without(region),
-                new IovaRanges([iommu?.aperture ?? { start: 0, end: 0 }]),
-              ),
-          ]
-        : tceRanges(tce, dynamic),
+      ranges: type1 ? [...iommuGroup.usable] : tceRanges(tce, dynamic),
       maxMappings: type1 ? this.parameters.dmaEntryLimit : null,
       maxGroups: this.type === 'spapr-tce v1' ? 1 : null,
       dynamicWindows: dynamic,

@@ -24,10 +24,8 @@ import {
 } from '@vfiokit/uapi';
 import { ADDRESS_END, type AddressRange } from '../address/address.js';
 import type { DmaSnapshot } from '../address/dma-snapshot.js';
-import { IovaRanges } from '../address/iova-ranges.js';
 import type { DevVfio } from '../dev-vfio.js';
 import type { DeviceNodeFile } from '../group/device-node.js';
-import { regionRange } from '../group/reserved-region.js';
 import type { VfioGroup } from '../group/vfio-group.js';
 import type { VfioGroups } from '../group/vfio-groups.js';
 import { DMA_READ, DMA_WRITE, type DmaAccess } from '../hardware/dma.js';
@@ -60,15 +58,12 @@ export class IoasProvider implements SpaceProvider {
   }
 
   capabilities({ iommuGroup }: VfioGroup): SpaceCapabilities {
-    const { iommu, reserved } = iommuGroup;
-    const aperture = new IovaRanges([iommu?.aperture ?? { start: 0, end: 0 }]);
+    const { iommu } = iommuGroup;
     return {
       name: 'iommufd',
       protects: true,
       pageSizes: iommu?.pageSizes ?? 0n,
-      ranges: [
-        ...reserved.map(regionRange).reduce((left, region) => left.without(region), aperture),
-      ],
+      ranges: [...iommuGroup.usable],
       maxMappings: null,
       maxGroups: null,
       dynamicWindows: false,

@@ -1,12 +1,7 @@
 import { DMA_READ } from '@vfiokit/iommu';
 import { describe, expect, test } from 'vitest';
+import { EBUSY, EINVAL, ENODEV, ENOTTY, EPERM } from '../support/errno.js';
 import { ARENA, getDeviceFd, le, setContainer, TestHost, unsetContainer } from '../support/host.js';
-
-const EPERM = -1;
-const EBUSY = -16;
-const ENODEV = -19;
-const EINVAL = -22;
-const ENOTTY = -25;
 
 describe('a container without an IOMMU', () => {
   test('[iommu:66] has API version 0', () => {

@@ -1,6 +1,17 @@
 import { Process, VfioError } from '@vfiokit/uapi';
 import { describe, expect, test } from 'vitest';
 import {
+  EACCES,
+  EBADF,
+  EBADFD,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENODEV,
+  ENOTTY,
+  EPERM,
+} from '../support/errno.js';
+import {
   ARENA,
   getDeviceFd,
   groupStatus,
@@ -10,16 +21,6 @@ import {
   TestHost,
   unsetContainer,
 } from '../support/host.js';
-
-const EPERM = -1;
-const EBADF = -9;
-const EACCES = -13;
-const EFAULT = -14;
-const EBUSY = -16;
-const ENODEV = -19;
-const EINVAL = -22;
-const ENOTTY = -25;
-const EBADFD = -77;
 
 const errnoOf = (action: () => unknown): number => {
   try {

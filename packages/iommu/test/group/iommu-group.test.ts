@@ -1,12 +1,8 @@
 import { DMA_READ, IdentityDomain, IommuGroup } from '@vfiokit/iommu';
 import { UserMemory } from '@vfiokit/uapi';
 import { describe, expect, test } from 'vitest';
+import { EBUSY, EINVAL, EPERM, EPROBE_DEFER } from '../support/errno.js';
 import { groupStatus, StubDevice, TestHost, unsetContainer } from '../support/host.js';
-
-const EPERM = -1;
-const EINVAL = -22;
-const EBUSY = -16;
-const EPROBE_DEFER = -517;
 
 describe('who owns the DMA of a group', () => {
   test('[iommu:1] a group of VFIO devices and unbound ones is viable', () => {

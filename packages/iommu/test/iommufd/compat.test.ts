@@ -1,6 +1,16 @@
 import { KERNEL_QUIRKS } from '@vfiokit/iommu';
 import { describe, expect, test } from 'vitest';
 import {
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  ENOTTY,
+  EOVERFLOW,
+  EPERM,
+} from '../support/errno.js';
+import {
   ARENA,
   getDeviceFd,
   groupStatus,
@@ -13,14 +23,6 @@ import {
 } from '../support/host.js';
 import { MOCK_IOMMU, OpenIommufd } from '../support/iommufd.js';
 
-const EPERM = -1;
-const ENOENT = -2;
-const EFAULT = -14;
-const EEXIST = -17;
-const ENODEV = -19;
-const EINVAL = -22;
-const ENOTTY = -25;
-const EOVERFLOW = -75;
 const PAGE = 4096;
 
 /** An iommufd in the place of a container, with a group whose device is open. */

@@ -1,5 +1,24 @@
 import { KERNEL_QUIRKS } from '@vfiokit/iommu';
 import { describe, expect, test } from 'vitest';
+import {
+  E2BIG,
+  EACCES,
+  EADDRINUSE,
+  EBADF,
+  EBADFD,
+  EBUSY,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENOENT,
+  ENOMEM,
+  ENOSPC,
+  ENOTTY,
+  EOPNOTSUPP,
+  EOVERFLOW,
+  EPERM,
+} from '../support/errno.js';
 import { ARENA, HOLE, le, OtherFile, StubDevice } from '../support/host.js';
 import {
   BoundDevice,
@@ -10,23 +29,6 @@ import {
   SCRATCH,
 } from '../support/iommufd.js';
 
-const EPERM = -1;
-const ENOENT = -2;
-const E2BIG = -7;
-const EBADF = -9;
-const ENOMEM = -12;
-const EACCES = -13;
-const EFAULT = -14;
-const EBUSY = -16;
-const EEXIST = -17;
-const EINVAL = -22;
-const ENOTTY = -25;
-const ENOSPC = -28;
-const EOVERFLOW = -75;
-const EBADFD = -77;
-const EMSGSIZE = -90;
-const EOPNOTSUPP = -95;
-const EADDRINUSE = -98;
 const ULONG_MAX = 2n ** 64n - 1n;
 const PAGE = 4096;
 

@@ -1,6 +1,7 @@
 import { KERNEL_QUIRKS, POWERNV } from '@vfiokit/iommu';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { EEXIST, EINVAL, ENOENT, ENOSPC } from '../support/errno.js';
 import { ARENA, le, type StubDevice, TestHost } from '../support/host.js';
 import { OpenIommufd } from '../support/iommufd.js';
 
@@ -8,7 +9,6 @@ const PAGE = 4096;
 /** The naive models know so many pages. */
 const PAGES = 48;
 const LIMIT = 6;
-const [EEXIST, EINVAL, ENOSPC, ENOENT] = [-17, -22, -28, -2];
 
 interface Command {
   readonly map: boolean;

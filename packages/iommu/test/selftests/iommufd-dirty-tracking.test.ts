@@ -1,12 +1,9 @@
 // Cases of tools/testing/selftests/iommu/iommufd.c, by their names: what each asserts, in our own words and calls.
 import { describe, expect, test } from 'vitest';
+import { EINVAL, ENOENT, EOPNOTSUPP, EOVERFLOW } from '../support/errno.js';
 import { HOLE } from '../support/host.js';
 import { MOCK_PAGE, MOCK_START, MockHost, SCRATCH } from '../support/iommufd.js';
 
-const ENOENT = -2;
-const EINVAL = -22;
-const EOVERFLOW = -75;
-const EOPNOTSUPP = -95;
 const PAGE = 4096;
 
 describe.each([

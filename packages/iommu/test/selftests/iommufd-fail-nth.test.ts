@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { ENOMEM } from '../support/errno.js';
 import { ARENA, emulatedDevice } from '../support/host.js';
 import { access, MOCK_START, MockHost } from '../support/iommufd.js';
 
-const ENOMEM = -12;
 const PAGE = 4096;
 const READ = 1;
 

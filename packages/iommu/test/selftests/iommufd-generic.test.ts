@@ -1,16 +1,18 @@
 // Cases of tools/testing/selftests/iommu/iommufd.c, by their names: what each asserts, in our own words and calls.
 import { describe, expect, test } from 'vitest';
+import {
+  E2BIG,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  ENOMEM,
+  ENOTTY,
+  EOPNOTSUPP,
+} from '../support/errno.js';
 import { ARENA, le } from '../support/host.js';
 import { MOCK_START, MockHost } from '../support/iommufd.js';
 
-const ENOENT = -2;
-const E2BIG = -7;
-const ENOMEM = -12;
-const EFAULT = -14;
-const EBUSY = -16;
-const EINVAL = -22;
-const ENOTTY = -25;
-const EOPNOTSUPP = -95;
 const PAGE = 4096;
 
 describe('generic', () => {

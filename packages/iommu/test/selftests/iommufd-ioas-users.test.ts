@@ -1,17 +1,19 @@
 // Cases of tools/testing/selftests/iommu/iommufd.c, by their names: what each asserts, in our own words and calls.
 import { describe, expect, test } from 'vitest';
+import {
+  EADDRINUSE,
+  EBADF,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  EOVERFLOW,
+  EPERM,
+} from '../support/errno.js';
 import { ARENA, le, OtherFile } from '../support/host.js';
 import { access, MOCK_START, MockHost } from '../support/iommufd.js';
 
-const EPERM = -1;
-const ENOENT = -2;
-const EBADF = -9;
-const EFAULT = -14;
-const EEXIST = -17;
-const ENODEV = -19;
-const EINVAL = -22;
-const EOVERFLOW = -75;
-const EADDRINUSE = -98;
 const PAGE = 4096;
 const READ = 1;
 const WRITE = 2;

@@ -1,17 +1,19 @@
 // Cases of tools/testing/selftests/iommu/iommufd.c, by their names: what each asserts, in our own words and calls.
 import { describe, expect, test } from 'vitest';
+import {
+  EADDRINUSE,
+  EBUSY,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENOENT,
+  ENOSPC,
+  EOPNOTSUPP,
+} from '../support/errno.js';
 import { ARENA, HOLE, le } from '../support/host.js';
 import { MOCK_LAST, MOCK_PAGE, MOCK_START, MockHost, SCRATCH } from '../support/iommufd.js';
 
-const ENOENT = -2;
-const EFAULT = -14;
-const EBUSY = -16;
-const EEXIST = -17;
-const EINVAL = -22;
-const ENOSPC = -28;
-const EMSGSIZE = -90;
-const EOPNOTSUPP = -95;
-const EADDRINUSE = -98;
 const PAGE = 4096;
 
 describe.each([

@@ -1,11 +1,9 @@
 // Cases of tools/testing/selftests/iommu/iommufd.c, by their names: what each asserts, in our own words and calls.
 import { describe, expect, test } from 'vitest';
+import { EBUSY, EFAULT, ENOENT } from '../support/errno.js';
 import { ARENA, HOLE } from '../support/host.js';
 import { MOCK_PAGE, MOCK_START, MockHost } from '../support/iommufd.js';
 
-const ENOENT = -2;
-const EFAULT = -14;
-const EBUSY = -16;
 const PAGE = 4096;
 const READ = 1;
 const WRITE = 2;

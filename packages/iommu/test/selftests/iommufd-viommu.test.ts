@@ -2,15 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import type { FaultQueue } from '../../src/iommufd/fault-queue.js';
 import type { VeventQueue } from '../../src/iommufd/viommu.js';
+import { EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EOVERFLOW } from '../support/errno.js';
 import { ARENA, HOLE, le, StubDevice } from '../support/host.js';
 import { type BoundDevice, MOCK_START, MockHost } from '../support/iommufd.js';
 
-const ENOENT = -2;
-const EBUSY = -16;
-const EEXIST = -17;
-const EINVAL = -22;
-const EOVERFLOW = -75;
-const EOPNOTSUPP = -95;
 const PAGE = 4096;
 
 describe.each([true, false])('viommu (behind a page table: %s)', (nested) => {

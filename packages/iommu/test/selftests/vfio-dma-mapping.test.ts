@@ -1,5 +1,6 @@
 // Cases of tools/testing/selftests/vfio, by their names: DMA mapping in each of its five modes, and setting iommufd up.
 import { describe, expect, test } from 'vitest';
+import { EINVAL, ENOENT, EOVERFLOW } from '../support/errno.js';
 import {
   ARENA,
   getDeviceFd,
@@ -12,9 +13,6 @@ import {
 } from '../support/host.js';
 import { OpenIommufd } from '../support/iommufd.js';
 
-const ENOENT = -2;
-const EINVAL = -22;
-const EOVERFLOW = -75;
 const BAR = 0x600_0000_0000;
 const APERTURE_END = 2 ** 48;
 

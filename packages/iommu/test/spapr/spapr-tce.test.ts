@@ -7,18 +7,20 @@ import {
   type TcePlatform,
 } from '@vfiokit/iommu';
 import { describe, expect, test } from 'vitest';
+import {
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  ENOMEM,
+  ENOSPC,
+  ENOTTY,
+  ENXIO,
+  EPERM,
+} from '../support/errno.js';
 import { ARENA, HOLE, le, type OpenContainer, type StubDevice, TestHost } from '../support/host.js';
 
-const EPERM = -1;
-const ENOENT = -2;
-const ENXIO = -6;
-const ENOMEM = -12;
-const EFAULT = -14;
-const EBUSY = -16;
-const ENODEV = -19;
-const EINVAL = -22;
-const ENOTTY = -25;
-const ENOSPC = -28;
 const [GET_INFO, ENABLE, DISABLE, REGISTER, UNREGISTER, CREATE, REMOVE, EEH] = [
   0x3b70, 0x3b73, 0x3b74, 0x3b75, 0x3b76, 0x3b77, 0x3b78, 0x3b79,
 ];

@@ -1,5 +1,6 @@
 import { KERNEL_QUIRKS } from '@vfiokit/iommu';
 import { describe, expect, test } from 'vitest';
+import { EACCES, EFAULT, EINVAL, EOVERFLOW } from '../support/errno.js';
 import {
   ARENA,
   HOLE,
@@ -9,10 +10,6 @@ import {
   unsetContainer,
 } from '../support/host.js';
 
-const EACCES = -13;
-const EFAULT = -14;
-const EINVAL = -22;
-const EOVERFLOW = -75;
 const [START, STOP, GET] = [1, 2, 4];
 const BITMAP = ARENA + 0x800000;
 

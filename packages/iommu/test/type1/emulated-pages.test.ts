@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import {
+  E2BIG,
+  EACCES,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  ENOMEM,
+  EOVERFLOW,
+  EPERM,
+} from '../support/errno.js';
+import {
   ARENA,
   HOLE,
   type OpenContainer,
@@ -8,14 +18,6 @@ import {
   unsetContainer,
 } from '../support/host.js';
 
-const EPERM = -1;
-const E2BIG = -7;
-const ENOMEM = -12;
-const EACCES = -13;
-const EFAULT = -14;
-const EBUSY = -16;
-const EINVAL = -22;
-const EOVERFLOW = -75;
 const [READ, WRITE] = [1, 2];
 
 interface Set {

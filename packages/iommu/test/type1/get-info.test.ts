@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { EINVAL } from '../support/errno.js';
 import { ARENA, TestHost } from '../support/host.js';
 
-const EINVAL = -22;
 /** Fixed part, migration, DMA avail, and two ranges. */
 const NEEDED = 24 + 32 + 16 + 16 + 2 * 16;
 const MSI = [{ start: 0xfee00000n, end: 0xfeefffffn, type: 'msi' }] as const;

@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC, EOVERFLOW } from '../support/errno.js';
 import { ARENA, HOLE, OpenContainer, TestHost } from '../support/host.js';
 
-const ENOMEM = -12;
-const EFAULT = -14;
-const EEXIST = -17;
-const EINVAL = -22;
-const ENOSPC = -28;
-const EOVERFLOW = -75;
 const READONLY = 0x200_0000_0000;
 const BAR = 0x500_0000_0000;
 const MSI = [{ start: 0xfee00000n, end: 0xfeefffffn, type: 'msi' }] as const;

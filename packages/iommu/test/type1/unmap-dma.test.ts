@@ -1,11 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { EBUSY, EINVAL, ENOENT, ENOMEM, EOVERFLOW } from '../support/errno.js';
 import { ARENA, HOLE, type OpenContainer, TestHost } from '../support/host.js';
 
-const EBUSY = -16;
-const ENOENT = -2;
-const ENOMEM = -12;
-const EINVAL = -22;
-const EOVERFLOW = -75;
 const ALL = { flags: 2 };
 const VADDR = { flags: 4 };
 const BITMAP = ARENA + 0x800000;
