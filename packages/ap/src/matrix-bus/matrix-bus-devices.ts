@@ -3,13 +3,13 @@ import {
   attributeFile,
   type Blocking,
   Bus,
-  type BusType,
   Device,
   type Driver,
   type DriverCore,
 } from '@vfiokit/driver-model';
 import { attempt, type MdevBus, type MdevDriver, MdevParent } from '@vfiokit/mdev';
 import { VfioError } from '@vfiokit/uapi';
+import { plainBusType } from '../bus/plain-bus-type.js';
 import type { KernelClock } from '../kernel-clock.js';
 import { ASSIGNABLE, type Assignable } from '../passthrough/assignable.js';
 import { attachmentIoctl } from '../passthrough/attachment-ioctl.js';
@@ -26,14 +26,12 @@ export interface MatrixDevice {
   readonly vfio: EmulatedDevice | undefined;
 }
 
-type MatrixDriver = Driver<Device>;
-
 /**
  * The matrix bus in `/sys`: a device for each guest matrix, with the files to assign to it, and parent of the one mediated
  * device that is handed to a guest.
  */
 export class MatrixBusDevices {
-  readonly #bus: Bus<Device, MatrixDriver>;
+  readonly #bus: Bus<Device, Driver<Device>>;
   readonly #mdevDriver: MdevDriver;
   readonly #devices = new Map<string, { -readonly [K in keyof MatrixDevice]: MatrixDevice[K] }>();
 
@@ -43,7 +41,7 @@ export class MatrixBusDevices {
     private readonly mdevBus: MdevBus,
     private readonly clock: KernelClock,
   ) {
-    this.#bus = new Bus(core, this.#busType());
+    this.#bus = new Bus(core, plainBusType('matrix', this.#busAttributes()));
     this.#bus.register({ name: 'matrix', suppressBindAttrs: true });
     this.#mdevDriver = this.#makeMdevDriver();
     mdevBus.register(this.#mdevDriver);
@@ -85,35 +83,25 @@ export class MatrixBusDevices {
     return mdev?.remove();
   }
 
-  #busType(): BusType<Device, MatrixDriver> {
-    return {
-      name: 'matrix',
-      overridable: false,
-      match: () => true,
-      probe: () => 0,
-      remove: () => {},
-      uevent: () => ({}),
-      deviceAttributes: new Map(),
-      driverAttributes: new Map(),
-      busAttributes: [
-        {
-          name: 'create_matrix',
-          mode: 0o200,
-          store: (_, text) => attempt(this.core.log, () => void this.create(text.trim())),
-        },
-        {
-          name: 'destroy_matrix',
-          mode: 0o200,
-          store: (_, text) =>
-            attempt(this.core.log, () => {
-              const made = this.#devices.get(text.trim());
-              if (made === undefined)
-                throw new VfioError('ENODEV', `${text.trim()}: there is no such matrix`);
-              this.destroy(made);
-            }),
-        },
-      ],
-    };
+  #busAttributes(): readonly Attribute<void>[] {
+    return [
+      {
+        name: 'create_matrix',
+        mode: 0o200,
+        store: (_, text) => attempt(this.core.log, () => void this.create(text.trim())),
+      },
+      {
+        name: 'destroy_matrix',
+        mode: 0o200,
+        store: (_, text) =>
+          attempt(this.core.log, () => {
+            const made = this.#devices.get(text.trim());
+            if (made === undefined)
+              throw new VfioError('ENODEV', `${text.trim()}: there is no such matrix`);
+            this.destroy(made);
+          }),
+      },
+    ];
   }
 
   #makeMdevDriver(): MdevDriver {

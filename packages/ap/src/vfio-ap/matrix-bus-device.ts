@@ -1,11 +1,7 @@
-import {
-  attributeFile,
-  Bus,
-  type BusType,
-  Device,
-  type Driver,
-  type DriverCore,
-} from '@vfiokit/driver-model';
+import { attributeFile, Bus, Device, type Driver, type DriverCore } from '@vfiokit/driver-model';
+import { plainBusType } from '../bus/plain-bus-type.js';
+
+const BUS = 'matrix';
 
 /** The features of vfio_ap that management software looks for. */
 const FEATURES = 'guest_matrix hotplug ap_config\n';
@@ -32,7 +28,7 @@ export class MatrixBusDevice implements Disposable {
         'features',
         attributeFile({ name: 'features', mode: 0o444, show: () => FEATURES }, this.device),
       );
-    this.#bus = new Bus(core, BUS_TYPE);
+    this.#bus = new Bus(core, plainBusType(BUS));
     this.#bus.register(this.#driver);
     void this.#bus.add(this.device);
   }
@@ -40,18 +36,6 @@ export class MatrixBusDevice implements Disposable {
   [Symbol.dispose](): void {
     void this.#bus.removeDevice(this.device);
     void this.#bus.unregister(this.#driver);
-    this.#bus.core.sys.directory('bus').delete(BUS_TYPE.name);
+    this.#bus.core.sys.directory('bus').delete(BUS);
   }
 }
-
-const BUS_TYPE: BusType<Device, Driver<Device>> = {
-  name: 'matrix',
-  overridable: false,
-  match: () => true,
-  probe: () => 0,
-  remove: () => {},
-  uevent: () => ({}),
-  deviceAttributes: new Map(),
-  driverAttributes: new Map(),
-  busAttributes: [],
-};

@@ -29,7 +29,7 @@ const REQUEST_INTERVAL = 10_000;
  */
 export class EmulatedDevice {
   /** The file by which it is open. */
-  #opener: GroupFile | CdevFile | undefined;
+  #opener: Door | undefined;
   #group: GroupFile | undefined;
   #openCount = 0;
   #going = false;
@@ -67,7 +67,7 @@ export class EmulatedDevice {
   }
 
   /** For its files: opens the device, for the first or one more time. @throws VfioError */
-  open(by: GroupFile | CdevFile): void {
+  open(by: Door): void {
     this.#checkPresent();
     if (by instanceof CdevFile) {
       if (this.#opener instanceof CdevFile)
@@ -95,7 +95,7 @@ export class EmulatedDevice {
   }
 
   /** For its files: a machine came or went. */
-  kvmChanged(by: GroupFile | CdevFile): void {
+  kvmChanged(by: Door): void {
     if (this.#opener === by) this.ops.kvmChanged(by.kvm);
   }
 
@@ -142,12 +142,12 @@ export interface KvmAwareFile extends VfioFile {
   setKvm(kvm: Kvm | undefined): void;
 }
 
-/** An open group file. Its device is open as long as a device file of it is, whether the group file is closed or not. */
-export class GroupFile implements KvmAwareFile {
-  readonly kind = 'group';
+/** What both doors have: the machine that uses what they open. */
+abstract class Door implements KvmAwareFile {
+  abstract readonly kind: 'group' | 'device';
   #kvm: Kvm | undefined;
 
-  constructor(private readonly device: EmulatedDevice) {}
+  constructor(protected readonly device: EmulatedDevice) {}
 
   get kvm(): Kvm | undefined {
     return this.#kvm;
@@ -158,10 +158,22 @@ export class GroupFile implements KvmAwareFile {
     this.device.kvmChanged(this);
   }
 
-  /** VFIO_GROUP_GET_DEVICE_FD: opens the device. @throws VfioError */
-  openDevice(): VfioDeviceFile {
+  abstract close(): void;
+
+  /** Opens the device, for the first or one more time. @throws VfioError */
+  protected open(): VfioDeviceFile {
     this.device.open(this);
     return new VfioDeviceFile(this.device.name, this.device.ops, () => this.device.close());
+  }
+}
+
+/** An open group file. Its device is open as long as a device file of it is, whether the group file is closed or not. */
+export class GroupFile extends Door {
+  readonly kind = 'group';
+
+  /** VFIO_GROUP_GET_DEVICE_FD: opens the device. @throws VfioError */
+  openDevice(): VfioDeviceFile {
+    return this.open();
   }
 
   close(): void {
@@ -170,26 +182,13 @@ export class GroupFile implements KvmAwareFile {
 }
 
 /** An open character device: no access before it is bound to an iommufd. */
-export class CdevFile implements KvmAwareFile {
+export class CdevFile extends Door {
   readonly kind = 'device';
-  #kvm: Kvm | undefined;
   #bound: VfioDeviceFile | undefined;
-
-  constructor(private readonly device: EmulatedDevice) {}
-
-  get kvm(): Kvm | undefined {
-    return this.#kvm;
-  }
-
-  setKvm(kvm: Kvm | undefined): void {
-    this.#kvm = kvm;
-    this.device.kvmChanged(this);
-  }
 
   /** VFIO_DEVICE_BIND_IOMMUFD: opens the device. @throws VfioError `EINVAL` if it is bound, `EBUSY` if open by its group. */
   bind(): VfioDeviceFile {
-    this.device.open(this);
-    this.#bound = new VfioDeviceFile(this.device.name, this.device.ops, () => this.device.close());
+    this.#bound = this.open();
     return this.#bound;
   }
 

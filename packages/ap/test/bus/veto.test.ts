@@ -1,6 +1,6 @@
-import { ApMask, type ApQueueDriver } from '@vfiokit/ap';
+import { ApMask } from '@vfiokit/ap';
 import { describe, expect, it } from 'vitest';
-import { ALL_QUEUES, errnoOf, free, M1, machine } from '../support/fixture.js';
+import { ALL_QUEUES, bystander, errnoOf, free, M1, machine } from '../support/fixture.js';
 
 describe('the veto', () => {
   it('[ap:36] keeps a queue that is assigned from going to the host, and names it', () => {
@@ -64,17 +64,8 @@ describe('the veto', () => {
 
   it('[ap:44] is EBUSY to the writer, whatever the driver says', () => {
     const m = machine();
-    const driver: ApQueueDriver = {
-      name: 'other',
-      kind: 'queue',
-      types: [],
-      isDefault: false,
-      probe: () => 0,
-      remove: () => {},
-      inUse: () => -98,
-    };
     m.writeBus('apmask', '-5');
-    m.kernel.bus.register(driver);
+    m.kernel.bus.register(bystander({ inUse: () => -98 }));
     expect(errnoOf(() => m.writeBus('apmask', '+5'))).toBe('EBUSY');
   });
 
@@ -88,18 +79,14 @@ describe('the veto', () => {
   it('is asked with all domains for apmask and all adapters for aqmask', () => {
     const m = machine();
     const asked: string[] = [];
-    m.kernel.bus.register({
-      name: 'other',
-      kind: 'queue',
-      types: [],
-      isDefault: false,
-      probe: () => 0,
-      remove: () => {},
-      inUse: ({ apm, aqm }) => {
-        asked.push(`${apm.size}x${aqm.size}`);
-        return 0;
-      },
-    });
+    m.kernel.bus.register(
+      bystander({
+        inUse: ({ apm, aqm }) => {
+          asked.push(`${apm.size}x${aqm.size}`);
+          return 0;
+        },
+      }),
+    );
     m.writeBus('apmask', '-5,-6');
     m.writeBus('aqmask', '-4');
     m.writeBus('apmask', '+5,+6');

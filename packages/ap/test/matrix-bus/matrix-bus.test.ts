@@ -6,7 +6,7 @@ import {
   observe,
 } from '@vfiokit/ap';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { errnoOf, HARDWARE, usable } from '../support/fixture.js';
+import { bystander, errnoOf, HARDWARE, usable } from '../support/fixture.js';
 
 const rc = (status: number) => (status >>> 16) & 0xff;
 
@@ -127,17 +127,14 @@ describe('the matrix bus', () => {
 
   it('[ap:195] asks nobody for a veto', () => {
     let asked = 0;
-    world.kernel.bus.register({
-      name: 'other',
-      kind: 'queue',
-      types: [],
-      isDefault: false,
-      probe: () => 0,
-      inUse: () => {
-        asked += 1;
-        return -16;
-      },
-    });
+    world.kernel.bus.register(
+      bystander({
+        inUse: () => {
+          asked += 1;
+          return -16;
+        },
+      }),
+    );
     matrixOf('m1', [5], [4]);
     start('g1', 'm1').exit();
     world.reclaim('adapter', 5);

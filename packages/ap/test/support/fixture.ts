@@ -2,6 +2,7 @@ import {
   ApMachine,
   type ApMachineSpec,
   type ApMatrixMdev,
+  type ApQueueDriver,
   formatApqn,
   type GroupFile,
   type Guest,
@@ -204,6 +205,18 @@ export function errnoOf(action: () => unknown): string {
     if (error instanceof Error && 'code' in error) return String(error.code);
     throw error;
   }
+}
+
+/** A driver for no queue at all, which answers or listens. */
+export function bystander(callbacks: Partial<ApQueueDriver>): ApQueueDriver {
+  return {
+    name: 'bystander',
+    kind: 'queue',
+    types: [],
+    isDefault: false,
+    probe: () => 0,
+    ...callbacks,
+  };
 }
 
 /** Records every instruction of one kind that reaches the hardware. */

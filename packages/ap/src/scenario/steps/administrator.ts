@@ -6,6 +6,7 @@ import {
   assignment,
   dimensions,
   flag,
+  forEachDimension,
   forEachOf,
   id,
   inWords,
@@ -73,19 +74,13 @@ export const ADMINISTRATOR_STEPS = {
     'administrator',
     dimensions,
     (what) => `take ${inWords(what)} from the host`,
-    (world, { adapters, domains }) => {
-      for (const adapter of adapters) world.free('adapter', adapter);
-      for (const domain of domains) world.free('domain', domain);
-    },
+    (world, what) => forEachDimension(what, (one, n) => world.free(one, n)),
   ),
   reclaim: stepKind(
     'administrator',
     dimensions,
     (what) => `want ${inWords(what)} back for the host`,
-    (world, { adapters, domains }) => {
-      for (const adapter of adapters) world.reclaim('adapter', adapter);
-      for (const domain of domains) world.reclaim('domain', domain);
-    },
+    (world, what) => forEachDimension(what, (one, n) => world.reclaim(one, n)),
   ),
   create: stepKind(
     'administrator',

@@ -58,14 +58,19 @@ export interface Numbers {
   readonly control_domains?: readonly number[];
 }
 
-/** Does something with each number. */
-export function forEachOf<T extends Numbers>(
-  { adapters, domains, control_domains = [] }: T,
-  act: (what: Assignable, n: number) => void,
+/** Does something with each adapter and each domain. */
+export function forEachDimension(
+  { adapters, domains }: Numbers,
+  act: (what: 'adapter' | 'domain', n: number) => void,
 ): void {
   for (const n of adapters) act('adapter', n);
   for (const n of domains) act('domain', n);
-  for (const n of control_domains) act('control_domain', n);
+}
+
+/** Does something with each number. */
+export function forEachOf(numbers: Numbers, act: (what: Assignable, n: number) => void): void {
+  forEachDimension(numbers, act);
+  for (const n of numbers.control_domains ?? []) act('control_domain', n);
 }
 
 /** The numbers in words: `adapters 5, 6 and domain 0x47`. */

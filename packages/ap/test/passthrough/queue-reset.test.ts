@@ -1,5 +1,5 @@
-import { afterTapq, afterZapq } from '@vfiokit/ap';
 import { describe, expect, it } from 'vitest';
+import { afterTapq, afterZapq } from '../../src/passthrough/queue-reset.js';
 import { free, HARDWARE, Holder, rcOf } from '../support/fixture.js';
 
 const RESET = 0x3b6f;

@@ -1,6 +1,7 @@
-import { ApMask, filterMatrix } from '@vfiokit/ap';
+import { ApMask } from '@vfiokit/ap';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { filterMatrix } from '../../src/vfio-ap/matrix-filter.js';
 import { free, HARDWARE, Holder, machine, record } from '../support/fixture.js';
 
 const VFIO_AP = '/sys/bus/ap/drivers/vfio_ap';

@@ -8,20 +8,14 @@ import {
 } from '@vfiokit/ap';
 import { DriverCore } from '@vfiokit/driver-model';
 import { describe, expect, it } from 'vitest';
-import { ALL_QUEUES, errnoOf, free, HARDWARE, machine } from '../support/fixture.js';
+import { ALL_QUEUES, bystander, errnoOf, free, HARDWARE, machine } from '../support/fixture.js';
 
 /** A driver that writes down what the bus tells it of its configuration. */
 function listener(log: string[]): ApQueueDriver {
-  return {
-    name: 'listener',
-    kind: 'queue',
-    types: [],
-    isDefault: false,
-    probe: () => 0,
-    remove: () => {},
+  return bystander({
     onConfigChanged: () => log.push('changed'),
     onScanComplete: () => log.push('complete'),
-  };
+  });
 }
 
 /** A kernel that has not scanned yet. */
