@@ -13,5 +13,6 @@ export const COMMANDS: CommandTable = {
   ap: async () => (await import('./commands/ap.js')).ap,
   capture: async () => (await import('./commands/capture.js')).capture,
   serve: async () => (await import('./commands/serve.js')).serve,
+  new: async () => (await import('./commands/new.js')).newCommand,
   demo: async () => (await import('./commands/demo.js')).demo,
 };

@@ -1,0 +1,53 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { VfioError } from '@vfiokit/uapi';
+import { command, EXIT_OK, JSON_OPTION, UsageError } from '../command.js';
+import { plural } from '../output.js';
+import { DRIVER_NAME, driverPackage } from '../scaffold/driver-package.js';
+
+/** Writes a driver's package into the clone that it is called in. */
+export const newCommand = command({
+  name: 'new',
+  summary: 'scaffold a package with a driver of your own',
+  examples: ['new driver acme', 'new driver acme-nic --directory examples/nic'],
+  args: {
+    what: { type: 'positional', required: true, description: 'What to make: driver' },
+    name: {
+      type: 'positional',
+      required: true,
+      description: 'Its name, in lower case with hyphens',
+    },
+    directory: {
+      type: 'string',
+      description: 'Where to; examples/NAME without it, and two folders deep in any case',
+    },
+    json: JSON_OPTION,
+  },
+  run({ args, io }) {
+    const { what, name } = args;
+    if (what !== 'driver')
+      throw new UsageError(`${what}: can't be scaffolded; say \`vfiokit new driver ${name}\``);
+    if (!DRIVER_NAME.test(name))
+      throw new UsageError(`${name}: no name for a driver; use lower case, digits and hyphens`);
+    const directory = args.directory ?? `examples/${name}`;
+    if (existsSync(directory))
+      throw new VfioError('EEXIST', `${directory}: exists already; choose another --directory`);
+    const files = driverPackage({ name, packageName: `@vfiokit/example-${name}` });
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(join(directory, dirname(path)), { recursive: true });
+      writeFileSync(join(directory, path), text);
+    }
+    if (args.json) {
+      io.json({ directory, files: Object.keys(files) });
+      return EXIT_OK;
+    }
+    io.print(`${directory}: ${plural(Object.keys(files).length, 'file')}`);
+    io.print('Next, in the root of the clone:');
+    io.print(`  add { "path": "${directory}" } to the references in tsconfig.json`);
+    io.print('  node scripts/pnpm.mjs install');
+    io.print(`  npx biome check --write ${directory}`);
+    io.print(`  npx tsc -b ${directory} && npx vitest run ${directory}`);
+    io.print('docs/writing-a-driver.md goes on from there.');
+    return EXIT_OK;
+  },
+});

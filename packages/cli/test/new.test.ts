@@ -1,0 +1,63 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { COMMANDS } from '../src/composition.js';
+import { captureIo } from '../src/io.js';
+import { run } from '../src/run.js';
+import { driverPackage } from '../src/scaffold/driver-package.js';
+
+const made: string[] = [];
+const scratch = () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vfiokit-new-'));
+  made.push(folder);
+  return join(folder, 'driver');
+};
+afterEach(() => {
+  for (const folder of made.splice(0)) rmSync(folder, { recursive: true });
+});
+
+const invoke = async (...args: string[]) => {
+  const io = captureIo();
+  return { status: await run(['new', ...args], COMMANDS, io), io };
+};
+
+describe('vfiokit new driver', () => {
+  it('writes a package with driver, region, override and tests', async () => {
+    const directory = scratch();
+    expect((await invoke('driver', 'acme-nic', '--directory', directory)).status).toBe(0);
+    expect(readdirSync(directory).sort()).toEqual([
+      'README.md',
+      'package.json',
+      'src',
+      'test',
+      'tsconfig.json',
+    ]);
+    const driver = readFileSync(join(directory, 'src/acme-nic-driver.ts'), 'utf8');
+    expect(driver).toContain("name: 'acme_nic_vfio_pci'");
+    expect(readFileSync(join(directory, 'src/register.ts'), 'utf8')).toContain('registerAcmeNic');
+  });
+
+  it('overwrites nothing', async () => {
+    const directory = scratch();
+    await invoke('driver', 'acme', '--directory', directory);
+    expect((await invoke('driver', 'acme', '--directory', directory)).status).toBe(1);
+  });
+
+  it('is particular about names', async () => {
+    expect((await invoke('driver', 'Acme')).status).toBe(2);
+    expect((await invoke('machine', 'acme')).status).toBe(2);
+  });
+
+  it('makes what the toy example is', () => {
+    const root = new URL('../../../examples/toy-variant-driver/', import.meta.url);
+    // The formatter lays lines and imports out anew, and nothing else.
+    const words = (text: string) => (text.match(/\w+/g) ?? []).sort().join(' ');
+    const files = driverPackage({
+      name: 'toy',
+      packageName: '@vfiokit/example-toy-variant-driver',
+    });
+    for (const [path, text] of Object.entries(files))
+      expect(words(readFileSync(new URL(path, root), 'utf8')), path).toBe(words(text));
+  });
+});
