@@ -17,6 +17,8 @@ export interface System {
   close(fd: number): number;
   /** How long a receive and a send may block, in microseconds. */
   setTimeouts(fd: number, receive: number, send: number): void;
+  /** Lets others run who wait for this processor. */
+  schedYield(): void;
   /** Nanoseconds of a clock that does not jump, modulo 10^9. */
   ticks(): number;
   /** The address, or a negated errno. */
@@ -112,6 +114,7 @@ function makeSystem(koffi: typeof import('koffi').default): System {
   const write = bind('write', I, I, P, L);
   const close = bind('close', I, I);
   const setsockopt = bind('setsockopt', I, I, I, I, L, I);
+  const schedYield = bind('sched_yield', I);
   const clockGettime = bind('clock_gettime', I, I, P);
   const mmap = bind('mmap', L, L, L, I, I, I, L);
   const munmap = bind('munmap', I, L, L);
@@ -172,6 +175,7 @@ function makeSystem(koffi: typeof import('koffi').default): System {
         setsockopt(fd, SOL_SOCKET, option, at, 16);
       }
     },
+    schedYield: () => schedYield(),
     ticks() {
       clockGettime(CLOCK_MONOTONIC, clock);
       return clockView.getUint32(8, true);
