@@ -23,9 +23,11 @@ export { globMatches } from './modules/glob.js';
 export * from './modules/modprobe-config.js';
 export * from './modules/module-index.js';
 export * from './modules/vfio-alias.js';
+export { ALIAS_BEST_MATCH } from './policy/alias-best-match.js';
 export * from './policy/driver-knowledge.js';
-export { GENERIC_DRIVER } from './policy/generic.js';
+export { GENERIC, GENERIC_DRIVER } from './policy/generic.js';
 export * from './policy/policy.js';
+export { type PolicySubject, selectionPolicyCases } from './policy/policy-contract.js';
 export {
   candidateFor,
   isRejection,

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 
 export type { FunctionSpec, MachineDescription, MachineLiteral } from './machine/description.js';
+export { machineJsonSchema } from './machine/json-schema.js';
 export { Machine, type MachineOptions } from './machine/machine.js';
 export type { DeviceUser } from './machine/open-devices.js';
 export { describeMachine, readDescription } from './machine/read-description.js';

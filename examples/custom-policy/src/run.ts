@@ -1,0 +1,4 @@
+import 'reflect-metadata';
+import { main } from './main.js';
+
+await main(console.log);
