@@ -2,6 +2,8 @@ import { main as addedRegion } from '@vfiokit/example-added-region';
 import { main as migratableDevice } from '@vfiokit/example-migratable-device';
 import { main as platformHook } from '@vfiokit/example-platform-hook';
 import { main as registerOverride } from '@vfiokit/example-register-override';
+import { main as servedDerivedDriver } from '@vfiokit/example-served-derived-driver';
+import { main as servedDevice } from '@vfiokit/example-served-device';
 import { expect, it } from 'vitest';
 
 /** What an example prints. */
@@ -42,4 +44,18 @@ it('platform-hook meters every device of the machine', () => {
     '0000:00:04.0: capability 0x7001: 2 of 2 in use',
     '0000:00:05.0: the platform refused to open it',
   ]);
+});
+
+it('served-device copies only where there is a guest', () => {
+  expect(output(servedDevice)).toEqual([
+    'id 0x54494b56, scratch 0x1234',
+    'memory 0x600d',
+    'without a guest a copy fails: status 0x10e',
+  ]);
+});
+
+it('served-derived-driver counts reads and shows a note', async () => {
+  const lines: string[] = [];
+  await servedDerivedDriver((line) => lines.push(line));
+  expect(lines).toEqual(['register: 1, again: 2', 'a region that the hardware does not have']);
 });

@@ -234,15 +234,16 @@ for (const shared of [true, false]) {
     server,
   );
   if (shared && !guest.ended) {
-    say('\n## Reset, unplug and migration, from outside\n\n```text');
     const monitor = join(WORK, `${name}.qmp`);
-    const migrated = await qmp(monitor, {
-      execute: 'migrate',
-      arguments: { uri: `file:${join(WORK, 'state')}` },
-    });
-    say(`migrate: ${JSON.stringify(migrated.error?.desc ?? migrated.return)}`);
-    const unplugged = await qmp(monitor, { execute: 'device_del', arguments: { id: 'dut' } });
-    say(`device_del: ${JSON.stringify(unplugged.error?.desc ?? 'accepted')}`);
+    const uri = `file:${join(WORK, 'state')}`;
+    await qmp(monitor, { execute: 'migrate', arguments: { uri } });
+    let migration = {};
+    for (let i = 0; i < 60 && !['completed', 'failed'].includes(migration.status); i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      migration = (await qmp(monitor, { execute: 'query-migrate' })).return;
+    }
+    say('\n## Migration of the guest, as QEMU sees it\n\n```text');
+    say(`${migration.status}, vfio: transferred ${migration.vfio?.transferred}`);
     say('```');
   }
   guest.child.kill();

@@ -1,6 +1,7 @@
 # Runs in the guest: drives the served device through the guest's own vfio-pci, behind an emulated IOMMU.
 use strict;
 use warnings;
+no warnings 'portable';
 $| = 1;
 
 use constant { READ => 0, WRITE => 1, MMAP => 9, PREAD => 17, PWRITE => 18, EVENTFD2 => 290 };
