@@ -14,6 +14,8 @@ export class UsageError extends Error {
 /** What a command gets when it runs. */
 export interface Invocation<T extends ArgsDef = ArgsDef> {
   readonly args: ParsedArgs<T>;
+  /** The words behind the command's name, for options that may be said more than once. */
+  readonly raw: readonly string[];
   /** What stood behind `--machine`; `live` without it. */
   readonly machine: string;
   readonly io: Io;

@@ -32,7 +32,7 @@ export async function run(
       await commandHelp(command, io);
       return EXIT_OK;
     }
-    return await command.run({ args: parse(command, raw), machine, io });
+    return await command.run({ args: parse(command, raw), raw, machine, io });
   } catch (error) {
     if (error instanceof UsageError) {
       io.warn(error.message);

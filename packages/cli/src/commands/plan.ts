@@ -41,12 +41,12 @@ export const plan = command({
     json: JSON_OPTION,
   },
   variadic: true,
-  async run({ args, machine, io }) {
+  async run({ args, raw, machine, io }) {
     const opened = await openBinding(machine, args.aliases);
     const { planner, input } = opened;
     const devices = namedDevices(opened, args._);
     const options = planOptions(args);
-    const kernels = [args.kernel ?? []].flat() as string[];
+    const kernels = valuesOf(raw, '--kernel');
     if (kernels.length > 0) {
       if (kernels.length !== 2)
         throw new UsageError('--kernel: say it twice, with the old index and the new one');
@@ -86,3 +86,11 @@ export const plan = command({
     return refused.length > 0 ? EXIT_NO : EXIT_OK;
   },
 });
+
+/** Every value of an option that may be said more than once. */
+function valuesOf(raw: readonly string[], option: string): readonly string[] {
+  return raw.flatMap((word, index) => {
+    if (word.startsWith(`${option}=`)) return [word.slice(option.length + 1)];
+    return word === option ? raw.slice(index + 1, index + 2) : [];
+  });
+}

@@ -1,0 +1,217 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { COMMANDS } from '../../src/composition.js';
+import { captureIo } from '../../src/io.js';
+import { run } from '../../src/run.js';
+
+const HOSTS = new URL('../../../../../shared/hosts/', import.meta.url).pathname;
+const scratch = mkdtempSync(join(tmpdir(), 'vfiokit-cli-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+async function vfiokit(...argv: string[]) {
+  const io = captureIo();
+  const status = await run(argv, COMMANDS, io);
+  return { status, out: io.out.join('\n'), err: io.err.join('\n') };
+}
+
+const server = (...argv: string[]) => vfiokit('--machine', 'x86-server', ...argv);
+
+describe('show', () => {
+  test('draws the machine as a tree, bridges above what is behind them', async () => {
+    const { status, out } = await server('show', '--ascii');
+    expect(status).toBe(0);
+    expect(out).toContain('x86-server: Linux 7.2.12, x86_64, 17 functions');
+    expect(out).toMatch(
+      /0000:00:01\.0 8086:352a PCI bridge \[pcieport].*\n.*\|-- 0000:17:00\.0 15b3:101d/,
+    );
+    expect(out).toContain('VF of 0000:17:00.0');
+  });
+
+  test('shows one function with the file of each fact', async () => {
+    const { out } = await server('show', '17:00.0');
+    expect(out).toMatch(/driver +mlx5_core +\/sys\/bus\/pci\/devices\/0000:17:00\.0\/driver/);
+    expect(out).toContain('VFs       4 of 8');
+  });
+
+  test('as a document: what is unknown is absent, what is none is null', async () => {
+    const { out } = await server('show', '--json');
+    const { devices } = JSON.parse(out);
+    expect(devices[0]).toMatchObject({
+      address: '0000:00:00.0',
+      driver: null,
+      override: null,
+      className: 'Host bridge',
+    });
+  });
+
+  test('draws a picture', async () => {
+    const file = join(scratch, 'groups.svg');
+    expect((await server('show', '--svg', file)).status).toBe(0);
+    expect(readFileSync(file, 'utf8')).toMatch(/^<svg .*group 22: not viable/s);
+  });
+
+  test('writes a tree of files that lspci reads', async (context) => {
+    const folder = join(scratch, 'sys');
+    expect((await server('show', '--export', folder)).status).toBe(0);
+    expect(readFileSync(join(folder, 'bus/pci/devices/0000:17:00.0/vendor'), 'utf8')).toBe(
+      '0x15b3\n',
+    );
+    const { stdout, error } = spawnSync('lspci', ['-O', `sysfs.path=${folder}/bus/pci`, '-n'], {
+      encoding: 'utf8',
+    });
+    if (error !== undefined) return context.skip('lspci is not installed');
+    expect(stdout).toMatch(/^17:00\.0 0200: 15b3:101d$/m);
+    expect(stdout.trim().split('\n')).toHaveLength(17);
+  });
+});
+
+describe('plan', () => {
+  test('answers in its first line, and tells why', async () => {
+    const { status, out } = await server('plan', '0000:17:00.1');
+    expect(status).toBe(0);
+    expect(out.split('\n').slice(0, 2)).toEqual([
+      '0000:17:00.1 → mlx5_vfio_pci',
+      '  because  alias-best-match: mlx5_vfio_pci has the fewest wildcards (5 of 7)',
+    ]);
+  });
+
+  test('says no with status 1 and what would help', async () => {
+    const { status, out } = await server('plan', '0000:65:00.0');
+    expect(status).toBe(1);
+    expect(out).toContain('say --group to take the whole group');
+  });
+
+  test('lays policies side by side', async () => {
+    const { out } = await server('plan', '0000:17:00.1', '--compare');
+    expect(out).toMatch(/generic +vfio-pci +bind/);
+    expect(out).toMatch(/alias-best-match +mlx5_vfio_pci +bind/);
+  });
+
+  test('tells how a kernel upgrade changes the decision', async () => {
+    const before = join(scratch, 'old.alias');
+    const after = join(scratch, 'new.alias');
+    writeFileSync(before, '#\nalias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n');
+    writeFileSync(
+      after,
+      '#\nalias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\nalias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci\n',
+    );
+    const { out, status } = await server(
+      'plan',
+      '0000:17:00.1',
+      '--kernel',
+      before,
+      '--kernel',
+      after,
+    );
+    expect(status).toBe(0);
+    expect(out).toContain('vfio-pci with the old kernel, mlx5_vfio_pci with the new one');
+    expect((await server('plan', '0000:17:00.1', '--kernel', before)).status).toBe(2);
+  });
+
+  test.each([
+    ['libvirt', "model='mlx5_vfio_pci'"],
+    ['driverctl', 'driverctl set-override 0000:17:00.1 mlx5_vfio_pci'],
+    ['cdi', '"path": "/dev/vfio/6"'],
+    ['kubevirt', 'pciVendorSelector: "15B3:101E"'],
+  ])('speaks the words of %s', async (tool, words) => {
+    expect((await server('plan', '0000:17:00.1', '--emit', tool)).out).toContain(words);
+  });
+
+  test('of a tool, a policy, a device that is not there it says what there is', async () => {
+    expect((await server('plan', '0000:17:00.1', '--emit', 'libvrt')).err).toContain(
+      'there is libvirt',
+    );
+    expect((await server('plan', '0000:17:00.1', '--policy', 'chian')).err).toContain(
+      'there is chain',
+    );
+    expect((await server('plan', '0000:17:00.7')).err).toContain('did you mean 0000:17:00');
+    expect(
+      (await vfiokit('--machine', join(scratch, 'no.tar.gz'), 'plan', '0000:00:00.0')).err,
+    ).toContain('no such machine');
+  });
+
+  test('is one document with --json', async () => {
+    const { out } = await server('plan', '0000:17:00.1', '--json');
+    expect(JSON.parse(out)).toMatchObject({
+      version: 1,
+      outcome: 'bind',
+      chosen: { driver: 'mlx5_vfio_pci' },
+    });
+  });
+});
+
+describe('bind and what goes with it', () => {
+  test('binds a whole group of a modelled machine', async () => {
+    const { status, out } = await server('bind', '0000:65:00.0', '--group');
+    expect(status).toBe(0);
+    expect(out).toMatch(/0000:65:00\.0 → vfio-pci\n0000:65:00\.1 → vfio-pci\n.*: done/);
+  });
+
+  test('shows what it would write, and refuses what is guarded', async () => {
+    expect((await server('bind', '0000:17:00.1', '--dry-run')).out).toContain(
+      '"mlx5_vfio_pci" > /sys/bus/pci/devices/0000:17:00.1/driver_override',
+    );
+    const { status, err } = await server('bind', '0000:81:00.0');
+    expect([status, err]).toEqual([
+      1,
+      '0000:81:00.0: carries the root file system; say --force to do it all the same',
+    ]);
+  });
+
+  test('rolls back what turns out not to be a VFIO driver', async () => {
+    const { status, err } = await server('bind', '0000:17:00.1', '--driver', 'pci-stub');
+    expect(status).toBe(1);
+    expect(err).toContain('pci-stub provides no VFIO device');
+  });
+
+  test('goes down a chain', async () => {
+    const { status, out } = await server(
+      'bind',
+      '0000:3b:10.0',
+      '--policy',
+      'chain',
+      '--chain',
+      'pci-stub,vfio-pci',
+    );
+    expect(status).toBe(0);
+    expect(out).toContain('done');
+  });
+
+  test('restore and status have nothing to do on a machine that has just begun', async () => {
+    expect((await server('restore')).out).toBe('nothing to restore');
+    expect((await server('status')).out).toContain('no device is on a VFIO driver');
+    expect((await server('unbind', '0000:17:00.1')).status).toBe(0);
+  });
+
+  test('capture writes an archive that is a machine', async () => {
+    const file = join(scratch, 'server.tar.gz');
+    expect((await server('capture', file)).out).toMatch(/files, .* links, .* could not be read/);
+    const { out } = await vfiokit('--machine', file, 'plan', '0000:17:00.1', '--json');
+    expect(JSON.parse(out)).toMatchObject({ outcome: 'bind', chosen: { driver: 'mlx5_vfio_pci' } });
+    expect((await vfiokit('--machine', file, 'bind', '0000:17:00.1')).err).toContain(
+      'a capture has no kernel behind it',
+    );
+  });
+});
+
+describe.skipIf(!existsSync(HOSTS))('captures of real machines (shared/hosts is not here)', () => {
+  test('a laptop’s graphics, from a capture without an index', async () => {
+    const { status, out } = await vfiokit(
+      '--machine',
+      `${HOSTS}laptop-i7-1270p.tar.gz`,
+      'plan',
+      '0000:00:02.0',
+    );
+    expect(status).toBe(0);
+    expect(out).toContain('0000:00:02.0 → vfio-pci');
+    expect(out).toContain('there is no module index, so the default is taken');
+  });
+
+  test('a machine with a 32-bit domain is shown whole', async () => {
+    const { out } = await vfiokit('--machine', `${HOSTS}pci-domain-32bit.tar.bz2`, 'show');
+    expect(out.match(/\d{4,5}:00:\d\d\.\d/g)).toHaveLength(9);
+  });
+});
