@@ -20,6 +20,7 @@ function follow(space: DmaSpace, source: AddressSpace, options: FillerOptions): 
 /** All of the guest's memory is mapped for all of its devices: a guest without an IOMMU. */
 export const MAP_ALL: UsageModel = {
   name: 'map-all',
+  sharedBy: 'all devices, because each may reach all memory',
   filledBy: "the guest's memory",
   otherwise: 'create',
   groupsPerSpace: null,
@@ -37,6 +38,7 @@ export const MAP_ALL: UsageModel = {
 /** Each host bridge of a PAPR guest has DMA windows of its own, which the guest fills by hypercall. */
 export const PAPR_BRIDGE: UsageModel = {
   name: 'papr-bridge',
+  sharedBy: 'the devices below one bridge, which has windows of its own',
   filledBy: "the bridge's windows, by hypercall",
   otherwise: 'create',
   groupsPerSpace: null,
@@ -57,6 +59,7 @@ export const PAPR_BRIDGE: UsageModel = {
 export const NAMED_BRIDGE: UsageModel = {
   ...PAPR_BRIDGE,
   name: 'named-bridge',
+  sharedBy: 'nobody: a bridge is made for one group',
   filledBy: "the one group's default window, by hypercall",
   otherwise: 'refuse',
   groupsPerSpace: 1,
@@ -65,6 +68,7 @@ export const NAMED_BRIDGE: UsageModel = {
 /** What a guest maps with its virtual IOMMU is mapped for the devices of that domain, one by one. */
 export const SHADOW: UsageModel = {
   name: 'shadow',
+  sharedBy: "the devices that the guest's IOMMU cannot tell apart",
   filledBy: "the guest's IOMMU, event by event",
   otherwise: 'create',
   groupsPerSpace: null,
@@ -83,6 +87,7 @@ export const SHADOW: UsageModel = {
 /** Hardware walks the guest's page tables, on top of all of its memory. */
 export const NESTED: UsageModel = {
   name: 'nested',
+  sharedBy: "all devices: what keeps them apart are the guest's page tables",
   filledBy: "the guest's memory; its page tables are walked by hardware",
   otherwise: 'create',
   groupsPerSpace: null,
@@ -107,6 +112,7 @@ export const NESTED: UsageModel = {
 /** A user-space driver maps its buffers itself. */
 export const EXPLICIT: UsageModel = {
   name: 'explicit',
+  sharedBy: 'whatever the application puts together',
   filledBy: 'the application',
   otherwise: 'create',
   groupsPerSpace: null,

@@ -32,6 +32,8 @@ export type Otherwise = 'create' | 'refuse';
 export interface UsageModel {
   /** Such as `map-all`. */
   readonly name: string;
+  /** Which devices may share a space, for people. */
+  readonly sharedBy: string;
   /** Who fills the spaces, for people. */
   readonly filledBy: string;
   readonly otherwise: Otherwise;

@@ -1,0 +1,68 @@
+import {
+  ContainerProvider,
+  type ContainerType,
+  DevVfio,
+  GENERIC_IOMMU,
+  type GroupDevice,
+  IOMMU_PARAMETERS,
+  IommuGroups,
+  type IommuParameters,
+  POWERNV,
+  registerIommu,
+  type SpaceProvider,
+  type VfioGroup,
+  VfioGroups,
+} from '@vfiokit/iommu';
+import { Process, VfioError } from '@vfiokit/uapi';
+import { container } from 'tsyringe';
+
+/** Where a monitor has its guest's memory, and how much that is. */
+export const RAM = { address: 2 ** 40, size: 8 << 20 };
+
+/** A graphics card with its audio function, a network card and a disk: three groups, bound to vfio-pci. */
+export const DEVICES = { gpu: 0, audio: 0, nic: 1, disk: 2 } as const;
+
+/** A device's name. */
+export type DeviceName = keyof typeof DEVICES;
+
+/** The machine, freshly booted, and the process of one monitor on it. */
+export class Machine {
+  readonly process = new Process({ ipcLock: false, memlock: 2 ** 34 });
+  readonly #own = container.createChildContainer();
+  readonly #groups = new Map<DeviceName, VfioGroup>();
+
+  constructor() {
+    registerIommu(this.#own, { backends: ['type1', 'spapr-tce'] });
+    this.process.memory.map({ ...RAM, writable: true });
+    const groups = this.#own.resolve(IommuGroups);
+    const iommu = { ...GENERIC_IOMMU, tce: POWERNV };
+    for (let id = 0; id < 3; id += 1) groups.create({ id, iommu });
+    for (const [name, id] of Object.entries(DEVICES) as [DeviceName, number][])
+      this.#groups.set(name, this.#own.resolve(VfioGroups).register(device(name, groups.get(id))));
+  }
+
+  /** The group that a device is in. */
+  group(name: DeviceName): VfioGroup {
+    return this.#groups.get(name)!;
+  }
+
+  /** Containers of a kind, as a monitor gets them. */
+  containers(type: ContainerType): SpaceProvider {
+    const parameters = this.#own.resolve<IommuParameters>(IOMMU_PARAMETERS);
+    return new ContainerProvider(this.#own.resolve(DevVfio), parameters, this.process, type);
+  }
+}
+
+/** A device that is assigned, but not opened: who shares what is settled before that. */
+function device(name: string, iommuGroup: GroupDevice['iommuGroup']): GroupDevice {
+  return {
+    name,
+    iommuGroup,
+    openCount: 0,
+    goingAway: false,
+    match: (text) => (text === name ? 1 : 0),
+    open: () => {
+      throw new VfioError('EOPNOTSUPP', `${name}: this example opens no devices`);
+    },
+  };
+}
