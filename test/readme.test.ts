@@ -2,13 +2,23 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { packageFolders, ROOT, readText } from './house.js';
 
-/** Examples that are not a program of their own, with why. */
-const NOT_RUN: Readonly<Record<string, string>> = {
-  'packages/testing': 'declares tests; those of the packages that use it show that it runs',
-};
+/** Begins with a function, or with the tables of a machine, that its reader has; its package's tests do what it does. */
+const READERS_OWN = [
+  'igd',
+  'mlx',
+  'nvgrace-gpu',
+  'nvlink',
+  'variants-more',
+  'vfio-user',
+  'virtio',
+  'zpci',
+];
+
+/** Examples that are not a program of their own. `testing` declares tests, which those who use it show to run. */
+const NOT_RUN = new Set(['testing', ...READERS_OWN].map((name) => `packages/${name}`));
 
 const homes = [...packageFolders('packages').map((name) => `packages/${name}`), 'test'].filter(
-  (home) => !(home in NOT_RUN) && (home === 'test' || existsSync(`${ROOT}${home}/README.md`)),
+  (home) => !NOT_RUN.has(home) && (home === 'test' || existsSync(`${ROOT}${home}/README.md`)),
 );
 
 /** The first program in a README. */
