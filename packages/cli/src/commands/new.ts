@@ -43,7 +43,9 @@ export const newCommand = command({
     }
     io.print(`${directory}: ${plural(Object.keys(files).length, 'file')}`);
     io.print('Next, in the root of the clone:');
-    io.print(`  add { "path": "${directory}" } to the references in tsconfig.json`);
+    io.print(
+      `  add { "path": "${directory}" } to the references in tsconfig.json and tsconfig.test.json`,
+    );
     io.print('  node scripts/pnpm.mjs install');
     io.print(`  npx biome check --write ${directory}`);
     io.print(`  npx tsc -b ${directory} && npx vitest run ${directory}`);

@@ -50,7 +50,9 @@ function inspectModel(machine: Machine, { name, vfioDevices }: DeviceFacts): Ins
   }
 
   function asItWouldBe(): Inspection {
-    using opened = openFunction(machine.function(name));
+    using opened = openFunction(machine.function(name), {
+      register: (host) => registerVariants(host, machine.description),
+    });
     return inspectDevice(opened.device, opened.process);
   }
 }
