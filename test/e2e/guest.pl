@@ -18,14 +18,32 @@ exit 1 unless defined $name;
 spew('/sys/bus/pci/drivers/vfio-pci/new_id', '1234 0c09');
 my $group = readlink("/sys/bus/pci/devices/$name/iommu_group") =~ s{.*/}{}r;
 
-open my $container, '+<', '/dev/vfio/vfio' or die $!;
-open my $groupFile, '+<', "/dev/vfio/$group" or die "group $group: $!";
-my $containerFd = pack 'i', fileno $container;
-defined ioctl $groupFile, 0x3b68, $containerFd or die "SET_CONTAINER: $!";
-defined ioctl $container, 0x3b66, 3 or die "SET_IOMMU: $!";
-my $wanted = "$name\0";
-my $fd = ioctl $groupFile, 0x3b6a, $wanted or die "GET_DEVICE_FD: $!";
-open my $device, '+<&=', $fd or die $!;
+our $iova = 0x10000000;
+
+# The device with its container and group, which close with the process.
+sub attach {
+  open my $container, '+<', '/dev/vfio/vfio' or die $!;
+  open my $groupFile, '+<', "/dev/vfio/$group" or die "group $group: $!";
+  my $containerFd = pack 'i', fileno $container;
+  defined ioctl $groupFile, 0x3b68, $containerFd or die "SET_CONTAINER: $!";
+  defined ioctl $container, 0x3b66, 3 or die "SET_IOMMU: $!";
+  my $wanted = "$name\0";
+  my $fd = ioctl $groupFile, 0x3b6a, $wanted or die "GET_DEVICE_FD: $!";
+  open my $device, '+<&=', $fd or die $!;
+  return ($container, $groupFile, $device, $fd);
+}
+sub map_dma { my ($container, $address, $at, $size) = @_; my $map = pack 'VVQQQ', 32, 3, $address, $at, $size; return defined ioctl $container, 0x3b71, $map; }
+
+my $child = fork;
+if ($child == 0) {
+  my ($container, @rest) = attach();
+  my $pages = syscall(MMAP, 0, 50 * 4096, 3, 0x22, -1, 0);
+  my $mapped = grep { map_dma($container, $pages + $_ * 4096, $iova + $_ * 4096, 4096) } 0 .. 49;
+  exit($mapped == 50 ? 0 : 1);
+}
+waitpid $child, 0;
+check('a process dies with 50 mappings', $? == 0);
+my ($container, $groupFile, $device, $fd) = attach();
 
 sub position { my ($region, $offset) = @_; return ($region << 40) + $offset; }
 sub get { my ($region, $offset, $size) = @_; my $b = "\0" x $size; syscall(PREAD, $fd, $b, $size, position($region, $offset)) == $size or return -1; return unpack $size == 8 ? 'Q' : $size == 4 ? 'V' : $size == 2 ? 'v' : 'C', $b; }
@@ -57,13 +75,11 @@ for my $vector (0 .. 3) {
 
 # DMA: two pages, mapped for the device.
 my $length = 8192;
-my $iova = 0x10000000;
 my $memory = syscall(MMAP, 0, $length, 3, 0x22, -1, 0);
 sub contents { return unpack "P$length", pack 'Q', $memory; }
 sub fill { my ($data) = @_; pipe my $r, my $w; syswrite $w, $data; syscall(READ, fileno $r, $memory, length $data); }
 sub copy { my ($command) = @_; put(0, $REG{ADDRESS}, 8, $iova); set('LENGTH', $length); set('COMMAND', $command); my $s; for (1 .. 500) { $s = reg('STATUS'); last if $s != 1; select undef, undef, undef, 0.01; } return $s; }
-my $map = pack 'VVQQQ', 32, 3, $memory, $iova, $length;
-check('memory can be mapped for DMA', defined ioctl $container, 0x3b71, $map);
+check('the next one maps the same addresses', map_dma($container, $memory, $iova, $length));
 my $pattern = join '', map { chr(($_ * 13 + 5) & 255) } 0 .. $length - 1;
 fill($pattern);
 check('the device fetches the memory', copy(1) == 2);
@@ -72,6 +88,10 @@ syscall(PREAD, $fd, $bar, $length, position(2, 0));
 check('BAR2, which the guest maps, shows what was fetched', $bar eq $pattern);
 my $other = reverse $pattern;
 syscall(PWRITE, $fd, $other, $length, position(2, 0));
+{
+  local $iova = $iova + 0x4000;
+  check('the device does not reach what the first one had', copy(1) == 0x100 + 14);
+}
 check('the device stores to the memory', copy(2) == 2);
 check('the guest sees what was stored', contents() eq $other);
 my $unmap = pack 'VVQQ', 24, 0, $iova, $length;
