@@ -11,7 +11,7 @@ import {
   renderDecision,
 } from '@vfiokit/binder';
 import type { Sysfs } from '@vfiokit/driver-model';
-import { Machine, readCapture, shippedMachine } from '@vfiokit/host';
+import { describeCapture, Machine, readCapture, shippedMachine } from '@vfiokit/host';
 import { describe, expect, test } from 'vitest';
 import { A, B, G, H, IX1, IX2, onSysfs, P, planner, R, testbed, V, X } from './testbed.js';
 
@@ -547,6 +547,25 @@ describe.skipIf(!existsSync(HOSTS))('real machines (shared/hosts is not here)', 
     expect(nic).toMatchObject({ outcome: 'bind', group: { number: '10', viableNow: true } });
     const pf = planner().plan('0000:01:00.0', input, BEST);
     expect(pf.refusal).toContain('has 4 VFs');
+  });
+
+  test('[binding:206] a plan made from a capture, carried out on its model, ends as it says', async () => {
+    const sysfs = await readCapture(`${HOSTS}vm-q35-sriov-vfio.tar.gz`);
+    const machine = new Machine(await describeCapture(sysfs, 'vm'));
+    const decision = planner().plan('0000:00:02.0', await captured('vm-q35-sriov-vfio.tar.gz'), {
+      ...BEST,
+      wholeGroup: true,
+    });
+    const model = onSysfs(machine.sysfs, machine);
+    expect(await model.binder().bind(decision.targets)).toMatchObject({
+      state: 'committed',
+      failures: [],
+    });
+    for (const { device, driver } of decision.targets)
+      expect((await model.live(device)).driver).toBe(driver);
+    await model.binder().release();
+    for (const { device, before } of decision.targets)
+      expect(await model.live(device)).toEqual(before);
   });
 
   test.each([

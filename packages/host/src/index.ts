@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 
+export { describeCapture } from './machine/describe-capture.js';
 export type { FunctionSpec, MachineDescription, MachineLiteral } from './machine/description.js';
 export { machineJsonSchema } from './machine/json-schema.js';
 export { Machine, type MachineOptions } from './machine/machine.js';

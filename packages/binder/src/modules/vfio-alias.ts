@@ -9,22 +9,13 @@ export type AliasField = (typeof ALIAS_FIELDS)[number];
 export type AliasFields = Readonly<Record<AliasField, string>>;
 
 const MODALIAS =
-  /^pci:v([0-9A-F]{8})d([0-9A-F]{8})sv([0-9A-F]{8})sd([0-9A-F]{8})bc([0-9A-F]{2})sc([0-9A-F]{2})i([0-9A-F]{2})$/;
+  /^pci:v(?<v>[0-9A-F]{8})d(?<d>[0-9A-F]{8})sv(?<sv>[0-9A-F]{8})sd(?<sd>[0-9A-F]{8})bc(?<bc>[0-9A-F]{2})sc(?<sc>[0-9A-F]{2})i(?<i>[0-9A-F]{2})$/;
+const VFIO_PATTERN =
+  /^vfio_pci:v(?<v>.+?)d(?<d>.+?)sv(?<sv>.+?)sd(?<sd>.+?)bc(?<bc>.+?)sc(?<sc>.+?)i(?<i>.+)$/;
 
 /** The fields of a function's modalias; undefined for anything else. */
 export function parseModalias(text: string): AliasFields | undefined {
-  const match = MODALIAS.exec(text);
-  if (match === null) return undefined;
-  const [v, d, sv, sd, bc, sc, i] = match.slice(1) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
-  return { v, d, sv, sd, bc, sc, i };
+  return fieldsOf(MODALIAS, text);
 }
 
 /**
@@ -32,18 +23,12 @@ export function parseModalias(text: string): AliasFields | undefined {
  * is added behind the last field counts to it.
  */
 export function parseVfioPattern(pattern: string): AliasFields | undefined {
-  const match = /^vfio_pci:v(.+?)d(.+?)sv(.+?)sd(.+?)bc(.+?)sc(.+?)i(.+)$/.exec(pattern);
-  if (match === null) return undefined;
-  const [v, d, sv, sd, bc, sc, i] = match.slice(1) as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
-  return { v, d, sv, sd, bc, sc, i };
+  return fieldsOf(VFIO_PATTERN, pattern);
+}
+
+function fieldsOf(expression: RegExp, text: string): AliasFields | undefined {
+  // The groups of both expressions are the fields, by name.
+  return expression.exec(text)?.groups as AliasFields | undefined;
 }
 
 /** How one field was compared. */

@@ -18,7 +18,7 @@ import {
   registerBinder,
   type TransactionOptions,
 } from '@vfiokit/binder';
-import { MODPROBE, type OpenedMachine, openMachine } from '@vfiokit/host';
+import { describeCapture, Machine, MODPROBE, type OpenedMachine, openMachine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 import { container as root } from 'tsyringe';
 import { registerVariants } from '../variants.js';
@@ -52,6 +52,21 @@ export async function openBinding(name: string, aliases?: string): Promise<Bindi
       usage: await readUsage(opened.sysfs, host.groups),
     },
   };
+}
+
+/**
+ * Opens a model that is made from a captured or running machine: what is bound there is bound on the model only. Its
+ * decisions are made with the module index of the machine that it is made from.
+ */
+export async function openSimulation(name: string, aliases?: string): Promise<BindingMachine> {
+  const real = await openBinding(name, aliases);
+  const machine = new Machine(await describeCapture(real.sysfs, name), {
+    register: registerVariants,
+  });
+  const { sysfs } = machine;
+  const host = await readHost(sysfs);
+  const usage = await readUsage(sysfs, host.groups);
+  return { ...real, sysfs, machine, input: { host, usage, index: real.input.index } };
 }
 
 async function machineIndex(

@@ -3,6 +3,7 @@ import {
   binderFor,
   namedDevices,
   openBinding,
+  openSimulation,
   planOptions,
   SELECTION_ARGS,
 } from '../binding/machine.js';
@@ -21,13 +22,20 @@ export const bind = command({
     device: { type: 'positional', required: true, description: 'Addresses, such as 0000:00:02.0' },
     ...SELECTION_ARGS,
     'dry-run': { type: 'boolean', description: 'Show what would be written, and write nothing' },
+    simulate: {
+      type: 'boolean',
+      description:
+        'Carry it out on a model that is made from the machine, and leave the machine alone',
+    },
     'new-id': { type: 'boolean', description: 'On kernels without driver_override: bind by id' },
     leave: { type: 'boolean', description: 'Do not wait for a device that is in use' },
     json: JSON_OPTION,
   },
   variadic: true,
   async run({ args, machine, io }) {
-    const opened = await openBinding(machine, args.aliases);
+    const opened = args.simulate
+      ? await openSimulation(machine, args.aliases)
+      : await openBinding(machine, args.aliases);
     const { planner, input } = opened;
     const decisions = namedDevices(opened, args._).map((device) =>
       planner.plan(device, input, planOptions(args)),

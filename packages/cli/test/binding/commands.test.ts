@@ -210,6 +210,19 @@ describe.skipIf(!existsSync(HOSTS))('captures of real machines (shared/hosts is 
     expect(out).toContain('there is no module index, so the default is taken');
   });
 
+  test('a capture is bound on its model, if that is what is asked for', async () => {
+    const { status, out } = await vfiokit(
+      '--machine',
+      `${HOSTS}vm-q35-sriov-vfio.tar.gz`,
+      'bind',
+      '0000:00:02.0',
+      '--group',
+      '--simulate',
+    );
+    expect(status).toBe(0);
+    expect(out).toMatch(/0000:00:02\.0 → vfio-pci\n0000:00:02\.1 → vfio-pci\n.*: done/);
+  });
+
   test('a machine with a 32-bit domain is shown whole', async () => {
     const { out } = await vfiokit('--machine', `${HOSTS}pci-domain-32bit.tar.bz2`, 'show');
     expect(out.match(/\d{4,5}:00:\d\d\.\d/g)).toHaveLength(9);
