@@ -12,25 +12,15 @@ import {
   EPERM,
 } from '../support/errno.js';
 import { ARENA, le, OtherFile } from '../support/host.js';
-import { access, MOCK_START, MockHost } from '../support/iommufd.js';
+import { access, IOAS_VARIANTS, ioasVariant, MOCK_START } from '../support/iommufd.js';
 
 const PAGE = 4096;
 const READ = 1;
 const WRITE = 2;
 
-describe.each([
-  ['no domain', 0, 2 ** 40],
-  ['one domain', 1, 2 ** 40],
-  ['two domains', 2, 2 ** 40],
-  ['one domain with a memory limit', 1, 16 * PAGE],
-] as const)('ioas (%s)', (_name, domains, memlock) => {
-  const ready = () => {
-    const mock = new MockHost();
-    mock.host.process.credentials.memlock = memlock;
-    const { ioas, devices } = mock.ioas(domains);
-    return { mock, iommufd: mock.iommufd, ioas, devices };
-  };
-  const base = domains > 0 ? MOCK_START : 0x10000;
+describe.each(IOAS_VARIANTS)('ioas (%s)', (_name, domains, memlock) => {
+  const ready = () => ioasVariant(domains, memlock);
+  const { base } = ready();
 
   test('access_domain_destroy: drivers’ pins outlive page tables', () => {
     const { mock, iommufd, ioas, devices } = ready();

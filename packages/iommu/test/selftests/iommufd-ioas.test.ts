@@ -12,23 +12,20 @@ import {
   EOPNOTSUPP,
 } from '../support/errno.js';
 import { ARENA, HOLE, le } from '../support/host.js';
-import { MOCK_LAST, MOCK_PAGE, MOCK_START, MockHost, SCRATCH } from '../support/iommufd.js';
+import {
+  IOAS_VARIANTS,
+  ioasVariant,
+  MOCK_LAST,
+  MOCK_PAGE,
+  MOCK_START,
+  SCRATCH,
+} from '../support/iommufd.js';
 
 const PAGE = 4096;
 
-describe.each([
-  ['no domain', 0, 2 ** 40],
-  ['one domain', 1, 2 ** 40],
-  ['two domains', 2, 2 ** 40],
-  ['one domain with a memory limit', 1, 16 * PAGE],
-] as const)('ioas (%s)', (_name, domains, memlock) => {
-  const ready = () => {
-    const mock = new MockHost();
-    mock.host.process.credentials.memlock = memlock;
-    const { ioas, devices } = mock.ioas(domains);
-    return { mock, iommufd: mock.iommufd, ioas, devices };
-  };
-  const base = domains > 0 ? MOCK_START : 0x10000;
+describe.each(IOAS_VARIANTS)('ioas (%s)', (_name, domains, memlock) => {
+  const ready = () => ioasVariant(domains, memlock);
+  const { base } = ready();
 
   test('auto_destroy: an IOAS goes with its file', () => {
     const { mock, devices } = ready();

@@ -410,3 +410,19 @@ export function access(mock: MockHost, ioas?: number) {
   const attached = ioas === undefined ? undefined : bound.attach(ioas);
   return { device, bound, attached, pages: device.door!.pages! };
 }
+
+/** What the kernel's tests of an IOAS run with: how many page tables it has, and how much may be locked. */
+export const IOAS_VARIANTS = [
+  ['no domain', 0, 2 ** 40],
+  ['one domain', 1, 2 ** 40],
+  ['two domains', 2, 2 ** 40],
+  ['one domain with a memory limit', 1, 16 * 4096],
+] as const;
+
+/** An IOAS of one of those variants, and where in it something can be mapped. */
+export function ioasVariant(domains: number, memlock: number) {
+  const mock = new MockHost();
+  mock.host.process.credentials.memlock = memlock;
+  const base = domains > 0 ? MOCK_START : 0x10000;
+  return { mock, iommufd: mock.iommufd, base, ...mock.ioas(domains) };
+}
