@@ -138,6 +138,26 @@ describe('a process that is killed', () => {
     }
   });
 
+  test('[binding:215] at any step of a chain that goes on', async () => {
+    const chained = async (bed: Bed) => [
+      await bed.target(A, 'pci-stub', {
+        alternatives: [{ driver: 'mlx5_vfio_pci' }, { driver: 'vfio-pci' }],
+      }),
+      await bed.target('0000:05:00.0', 'vfio-pci'),
+    ];
+    const first = await setUp();
+    const targets = await chained(first);
+    const whole = (await killedAt(first, Number.POSITIVE_INFINITY, (binder) =>
+      binder.bind(targets),
+    ))!;
+    for (let at = 0; at < whole; at += 1) {
+      const bed = await setUp();
+      const again = await chained(bed);
+      await killedAt(bed, at, (binder) => binder.bind(again));
+      expect(await recoverTwice(bed)).toEqual(bed.before);
+    }
+  });
+
   test('[binding:215] at any step of a recovery', async () => {
     for (const broken of [9, 15, 21, 27]) {
       const halfway = async () => {

@@ -218,11 +218,38 @@ describe('a transaction', () => {
     expect(await live(A)).toEqual({ driver: 'e1000e', override: null });
   });
 
-  test('[binding:196 binding:197] a driver that provides no VFIO device is found by that, and taken back', async () => {
+  test('a driver that provides no VFIO device is found by that, and taken back', async () => {
     const { binder, target, live } = testbed();
     const result = await binder().bind([await target(A, 'pci-stub')]);
     expect(result).toMatchObject({ state: 'rolled-back', failures: [{ step: 'verify' }] });
     expect(result.failures[0]!.message).toContain('pci-stub provides no VFIO device');
+    expect(await live(A)).toEqual({ driver: 'e1000e', override: null });
+  });
+
+  test('[binding:196 binding:197 binding:198] a chain goes on where one fails; what was there before never gets the device in between', async () => {
+    const { machine, sysfs, binder, target, live } = testbed();
+    machine.pci.register({ name: 'odd_vfio_pci', managedDma: true, ids: [], probe: () => -5 });
+    const { tree, writes } = spied(sysfs);
+    const plan = await target(A, 'odd_vfio_pci', {
+      alternatives: [{ driver: 'pci-stub' }, { driver: 'vfio-pci' }],
+    });
+    const result = await binder({}, tree).bind([plan]);
+    expect(result).toMatchObject({ state: 'committed' });
+    expect(result.notices).toEqual([
+      expect.stringContaining("the driver's own probe refuses (EIO)"),
+      expect.stringContaining('pci-stub provides no VFIO device'),
+    ]);
+    expect(writes).toEqual([
+      `devices/${A}/driver_override "odd_vfio_pci"`,
+      `drivers/e1000e/unbind "${A}"`,
+      `drivers/odd_vfio_pci/bind "${A}"`,
+      `devices/${A}/driver_override "pci-stub"`,
+      `drivers/pci-stub/bind "${A}"`,
+      `drivers/pci-stub/unbind "${A}"`,
+      `devices/${A}/driver_override "vfio-pci"`,
+      `drivers/vfio-pci/bind "${A}"`,
+    ]);
+    await binder().release();
     expect(await live(A)).toEqual({ driver: 'e1000e', override: null });
   });
 

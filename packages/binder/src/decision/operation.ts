@@ -22,6 +22,11 @@ export interface Target {
   readonly driver: string | null | undefined;
   /** The module to be loaded first. */
   readonly load?: string;
+  /** What is tried next, in this order, if the driver does not take the device or turns out to be no VFIO driver. */
+  readonly alternatives?: readonly {
+    readonly driver: string | undefined;
+    readonly load?: string;
+  }[];
   /** What was there: restored by name. */
   readonly before: { readonly driver: string | null; readonly override: string | null };
 }

@@ -11,6 +11,7 @@ import type { DriverKnowledge } from '../policy/driver-knowledge.js';
 import { GENERIC_DRIVER } from '../policy/generic.js';
 import type {
   Candidate,
+  PolicyAnswer,
   SelectionInput,
   SelectionPolicy,
   SelectionRequest,
@@ -89,7 +90,7 @@ export class Planner {
     const chosen = answer.candidates[0] ?? null;
     const companions = wholeGroup ? this.#companions(group, device, selection, policy) : [];
     const targets =
-      answer.style === 'provided' || chosen === null ? [] : [target(device, chosen), ...companions];
+      answer.style === 'provided' || chosen === null ? [] : [target(device, answer), ...companions];
     const guards = targets.flatMap((one) =>
       guardsOf(host.devices.get(one.device)!, one.driver ?? undefined, host, usage),
     );
@@ -147,8 +148,7 @@ export class Planner {
       .filter((member) => member.effect !== 'harmless' && member.device.headerType.value === 0)
       .flatMap((member) => {
         const answer = policy.choose({ ...selection, device: member.device });
-        const chosen = answer.candidates[0];
-        return chosen === undefined ? [] : [target(member.device, chosen)];
+        return answer.candidates.length === 0 ? [] : [target(member.device, answer)];
       });
   }
 
@@ -178,13 +178,15 @@ export class Planner {
   }
 }
 
-function target(device: DeviceFacts, chosen: Candidate): Target {
+function target(device: DeviceFacts, { candidates, style }: PolicyAnswer): Target {
+  const [first, ...others] = candidates.map(({ driver, presence, module }) => ({
+    driver,
+    ...(presence === 'registered' || module === undefined ? {} : { load: module }),
+  }));
   return {
     device: device.name,
-    driver: chosen.driver,
-    ...(chosen.presence === 'registered' || chosen.module === undefined
-      ? {}
-      : { load: chosen.module }),
+    ...first!,
+    ...(style === 'chain' && others.length > 0 ? { alternatives: others } : {}),
     before: { driver: device.driver.value ?? null, override: device.override.value ?? null },
   };
 }

@@ -47,46 +47,105 @@ export class ForwardSteps {
   /** Loads what has to be loaded, and finds out what the drivers are called. */
   async #load(targets: readonly JournalTarget[]): Promise<readonly JournalTarget[]> {
     const names = new Map<string, string>();
-    for (const { load: module, device } of targets) {
-      if (module === undefined || names.has(module)) continue;
-      const before = await this.#bindings();
-      const loaded = await this.options.loader.load(module);
-      if (loaded !== undefined)
-        this.#abort('load', device, loaded.errno, `${module}: ${loaded.message}`);
-      const links = await this.sysfs.list(`/sys/module/${module}/drivers`);
-      const link =
-        typeof links === 'number' ? undefined : links.find((name) => name.startsWith('pci:'));
-      if (link === undefined)
-        this.#abort('load', device, -ENODEV, `${module}: was loaded and has no PCI driver`);
-      const driver = link!.slice('pci:'.length);
-      names.set(module, driver);
-      await this.append({ loaded: module, driver });
-      for (const [other, now] of await this.#bindings())
-        if (before.get(other) !== now)
-          this.#notices.push(
-            `${other}: loading ${module} bound it to ${now}; its override was waiting for that`,
-          );
-    }
+    for (const { load: module, device } of targets)
+      if (module !== undefined && !names.has(module))
+        names.set(module, await this.#loadModule(module, device));
     return targets.map((target) => {
       const driver = target.load === undefined ? undefined : names.get(target.load);
       return driver === undefined ? target : { ...target, driver };
     });
   }
 
+  /** Loads a module; the name of its driver, which only its links know. */
+  async #loadModule(module: string, device: string): Promise<string> {
+    const before = await this.#bindings();
+    const loaded = await this.options.loader.load(module);
+    if (loaded !== undefined)
+      this.#abort('load', device, loaded.errno, `${module}: ${loaded.message}`);
+    const links = await this.sysfs.list(`/sys/module/${module}/drivers`);
+    const link =
+      typeof links === 'number' ? undefined : links.find((name) => name.startsWith('pci:'));
+    if (link === undefined)
+      this.#abort('load', device, -ENODEV, `${module}: was loaded and has no PCI driver`);
+    const driver = link.slice('pci:'.length);
+    await this.append({ loaded: module, driver });
+    for (const [other, now] of await this.#bindings())
+      if (before.get(other) !== now)
+        this.#notices.push(
+          `${other}: loading ${module} bound it to ${now}; its override was waiting for that`,
+        );
+    return driver;
+  }
+
   async #forward(targets: readonly JournalTarget[]): Promise<void> {
     const reached: Reached = (device, state) => this.append({ device, state });
     const shielded = await this.#override(targets, reached);
     for (const target of targets) await this.#unbind(target, reached);
+    const bound: JournalTarget[] = [];
     for (const target of targets) {
-      if (target.driver === null) continue;
+      if (target.driver === null) {
+        bound.push(target);
+        continue;
+      }
       await reached(target.device, 'binding');
-      await (shielded.has(target.device) ? this.#bindOne(target) : this.#bindByNewId(target));
+      if (shielded.has(target.device)) bound.push(await this.#bindFirst(target));
+      else {
+        await this.#bindByNewId(target);
+        bound.push(target);
+      }
       await reached(target.device, 'bound');
     }
-    for (const target of targets) {
+    for (const target of bound) {
       const problem = await this.verify(target);
       if (problem !== undefined) this.#abort('verify', target.device, -ENODEV, problem);
     }
+  }
+
+  /**
+   * Binds a device to the first driver of its chain that takes it and is a VFIO driver. Between two attempts it is
+   * unbound and its override names the next one: what it had before never gets it back in between.
+   */
+  async #bindFirst(target: JournalTarget): Promise<JournalTarget> {
+    let current = target;
+    for (const next of target.alternatives ?? []) {
+      const failure = await this.#attempt(current);
+      if (failure === undefined) return current;
+      this.#notices.push(failure.message);
+      current = await this.#tryNext(current, next);
+    }
+    await this.#bindOne(current);
+    return current;
+  }
+
+  /** One driver of a chain: undefined if it has the device and provides a VFIO device. */
+  async #attempt(target: JournalTarget): Promise<StepFailure | undefined> {
+    const { device } = target;
+    try {
+      await this.#bindOne(target);
+    } catch (error) {
+      if (error instanceof Abort) return error.failure;
+      throw error;
+    }
+    const problem = await this.verify(target);
+    return problem === undefined
+      ? undefined
+      : { step: 'verify', device, errno: -ENODEV, message: problem };
+  }
+
+  async #tryNext(
+    target: JournalTarget,
+    { driver, load }: NonNullable<JournalTarget['alternatives']>[number],
+  ): Promise<JournalTarget> {
+    const { device } = target;
+    // What took the device and is no VFIO driver lets go of it while the journal still names it.
+    if ((await readLive(this.sysfs, device))?.driver === target.driver)
+      await this.sysfs.write(unbindPath(target.driver!), device);
+    const next = load === undefined ? driver! : await this.#loadModule(load, device);
+    await this.append({ device, trying: next });
+    const errno = await this.sysfs.write(overridePath(device), next);
+    if (errno < 0)
+      this.#abort('override', device, errno, `${device}: its override can't be set to ${next}`);
+    return { ...target, driver: next };
   }
 
   /** Writes every override before the first unbind; returns the devices that have one. */

@@ -25,6 +25,8 @@ export interface DeviceIdentity {
 export interface JournalTarget extends Target {
   readonly driver: string | null;
   readonly identity: DeviceIdentity;
+  /** Drivers that were tried before this one. */
+  readonly tried?: readonly string[];
 }
 
 /** What is written before anything is done: all that is needed to take it back. */
@@ -46,6 +48,8 @@ export type JournalStep =
   | { readonly state: TransactionState; readonly note?: string }
   /** The module was loaded, and this is what its driver is called. */
   | { readonly loaded: string; readonly driver: string }
+  /** The driver before did not take the device; now this one is tried. */
+  | { readonly device: string; readonly trying: string }
   /** An id was given to a driver, because the kernel has no overrides. */
   | { readonly device: string; readonly newId: string; readonly driver: string }
   | { readonly device: string; readonly newIdRemoved: string };
@@ -92,14 +96,23 @@ export function deviceState(record: JournalRecord, device: string): DeviceState 
   return state;
 }
 
-/** The targets with the driver names that only loading a module told. */
+/** The targets with the drivers that they have come to: those that only loading a module told, those tried since. */
 export function resolvedTargets(record: JournalRecord): readonly JournalTarget[] {
   const loaded = new Map(
     record.steps.flatMap((step) => ('loaded' in step ? [[step.loaded, step.driver] as const] : [])),
   );
   return record.intent.targets.map((target) => {
-    const driver = target.load === undefined ? undefined : loaded.get(target.load);
-    return driver === undefined ? target : { ...target, driver };
+    const first =
+      (target.load === undefined ? undefined : loaded.get(target.load)) ?? target.driver;
+    const later = record.steps.flatMap((step) =>
+      'trying' in step && step.device === target.device ? [step.trying] : [],
+    );
+    const all = [first, ...later];
+    return {
+      ...target,
+      driver: all.at(-1)!,
+      tried: all.slice(0, -1).filter((driver) => driver !== null),
+    };
   });
 }
 

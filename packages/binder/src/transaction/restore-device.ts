@@ -33,7 +33,14 @@ export async function restoreDevice(sysfs: Sysfs, target: JournalTarget): Promis
       note: `${device}: is bound to ${live.driver}, which is neither ours nor what was there; left alone`,
     };
 
-  const ours = [before.override, target.driver, before.driver, NOBODY, null];
+  const ours = [
+    before.override,
+    target.driver,
+    ...(target.tried ?? []),
+    before.driver,
+    NOBODY,
+    null,
+  ];
   const foreign =
     live.override !== undefined && !ours.includes(live.override) ? live.override : undefined;
   const finalOverride = foreign ?? before.override;

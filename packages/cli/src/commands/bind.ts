@@ -67,24 +67,7 @@ export const bind = command({
         return args.leave ? 'leave' : 'wait';
       },
     });
-    // A chain goes on with its next driver where one refuses; the others stop at the first failure.
-    const chain =
-      decisions.length === 1 && decisions[0]!.request.policy === 'chain'
-        ? decisions[0]!.candidates
-        : [];
-    let result = await binder.bind([...targets.values()]);
-    for (const next of chain.slice(1)) {
-      if (result.state !== 'rolled-back') break;
-      for (const { message } of result.failures) io.warn(message);
-      const [target] = [...targets.values()];
-      result = await binder.bind([
-        {
-          ...target!,
-          driver: next.driver,
-          ...(next.presence === 'registered' ? {} : { load: next.module! }),
-        },
-      ]);
-    }
+    const result = await binder.bind([...targets.values()]);
     if (args.json) {
       io.json({ decisions, result });
       return result.state === 'committed' ? EXIT_OK : EXIT_NO;
