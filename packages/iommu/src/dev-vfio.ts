@@ -45,6 +45,7 @@ export class DevVfio {
     const name = path.slice(PREFIX.length);
     const device = DEVICE.exec(name);
     if (device) return this.groups.deviceNode(Number(device[1])).open();
-    return name === 'vfio' ? this.openContainer() : this.groups.openGroup(name, process);
+    if (name !== 'vfio') return this.groups.openGroup(name, process);
+    return this.parameters.iommufdVfioContainer ? this.openIommufd() : this.openContainer();
   }
 }

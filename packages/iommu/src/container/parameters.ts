@@ -28,6 +28,8 @@ export interface IommuParameters {
   release: KernelRelease;
   /** Oddities of the kernel that are reproduced. */
   quirks: IommuQuirks;
+  /** `/dev/vfio/vfio` is served by iommufd (CONFIG_IOMMUFD_VFIO_CONTAINER). */
+  iommufdVfioContainer: boolean;
   /** Character devices (`/dev/vfio/devices/vfioN`) are built in. */
   deviceCdev: boolean;
 }
@@ -41,5 +43,6 @@ export const DEFAULT_PARAMETERS: Readonly<IommuParameters> = {
   iommufdAllowUnsafeInterrupts: false,
   release: '7.2',
   quirks: KERNEL_QUIRKS,
+  iommufdVfioContainer: false,
   deviceCdev: true,
 };

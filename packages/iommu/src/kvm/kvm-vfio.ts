@@ -31,6 +31,8 @@ type Member = GroupFile | DeviceNodeFile;
  */
 export class KvmVfio {
   readonly #files: Member[] = [];
+  /** The tables that each group was tied to, and the container that it was in then. */
+  readonly #tied = new Map<Member, { table: KvmTceTable; container: SpaprTce }[]>();
   #noncoherent = false;
 
   constructor(
@@ -91,6 +93,8 @@ export class KvmVfio {
 
   #remove(file: Member): void {
     this.#files.splice(this.#files.indexOf(file), 1);
+    for (const { table, container } of this.#tied.get(file) ?? []) table.unlink(container);
+    this.#tied.delete(file);
     if (file instanceof GroupFile) {
       file.group.kvm = undefined;
       file.put();
@@ -112,6 +116,7 @@ export class KvmVfio {
     const table = container.tables.find((hardware) => hardware && file.fits(hardware));
     if (table === undefined) return -EINVAL;
     file.link(container, table);
+    this.#tied.set(group, [...(this.#tied.get(group) ?? []), { table: file, container }]);
     return 0;
   }
 

@@ -172,6 +172,11 @@ describe('VFIO’s calls on /dev/iommu', () => {
     expect(compat.unmap(0, 0)[0]).toBe(EINVAL);
   });
 
+  test('answer at the containers’ own node where the kernel is built so', () => {
+    const host = new TestHost({ parameters: { iommufdVfioContainer: true } });
+    expect(host.dev.open('/dev/vfio/vfio', host.process).kind).toBe('iommufd');
+  });
+
   test('work without a type, but not without an IOAS', () => {
     const compat = new Compat();
     expect(compat.map(0, ARENA, PAGE)).toBe(0);

@@ -34,7 +34,7 @@ function guest(pageShift = 12) {
   const fd = container.groupFds.get(device)!;
   vfio.setAttribute(1, 1, le(4, [0, 4, fd]), host.process);
   vfio.setAttribute(1, 3, le(8, [0, 4, fd], [4, 4, host.fd(table)]), host.process);
-  return { host, device, container, vm, table, calls: new KvmTceHypercalls(vm) };
+  return { host, device, container, vm, vfio, fd, table, calls: new KvmTceHypercalls(vm) };
 }
 
 const reaches = ({ device }: ReturnType<typeof guest>, iova: number, access = DMA_READ) => {
@@ -114,9 +114,12 @@ describe('TCE hypercalls in the kernel', () => {
     expect(reaches(set, 0x2000)).toBeUndefined();
   });
 
-  test('are told when a container leaves a table', () => {
+  test('stop to reach a table once its group is taken from the machine', () => {
     const set = guest();
-    set.table.unlink(set.table.links[0]!.container);
+    set.calls.put(LIOBN, 0, BigInt(GUEST) | 3n);
+    set.vfio.setAttribute(1, 2, le(4, [0, 4, set.fd]), set.host.process);
     expect(set.table.links).toEqual([]);
+    set.calls.put(LIOBN, 0x1000, BigInt(GUEST) | 3n);
+    expect([reaches(set, 0), reaches(set, 0x1000)]).toEqual([0, undefined]);
   });
 });
