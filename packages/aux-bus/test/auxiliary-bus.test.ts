@@ -5,7 +5,7 @@ import {
   matchAuxiliary,
   Pairing,
 } from '@vfiokit/aux-bus';
-import { Directory, DriverCore, ModelSysfs } from '@vfiokit/driver-model';
+import { Directory, DriverCore, ModelSysfs, PciBus, PciBusDevice } from '@vfiokit/driver-model';
 import { describe, expect, test } from 'vitest';
 
 function fixture() {
@@ -51,13 +51,32 @@ describe('the auxiliary bus', () => {
     expect(device.driver?.name).toBe('third');
   });
 
-  test('[binding:243] children go when the driver of their parent lets them go', async () => {
-    const { bus, sysfs, publish, driver } = fixture();
+  test('[binding:243] children go when the driver of their parent lets the parent go', async () => {
+    const { core, bus, sysfs, driver } = fixture();
     bus.register(driver('one', 'foo.bar'));
-    const device = publish('foo', 'bar', 0);
-    await bus.withdraw(device);
-    expect(await sysfs.list(`/sys/bus/auxiliary/devices/${device.name}`)).toBe(-2);
-    expect(device.driver).toBeUndefined();
+    const pci = new PciBus(core);
+    let child: AuxiliaryDevice | undefined;
+    pci.register({
+      name: 'foo',
+      ids: [{ vendor: 0x15b3 }],
+      probe: (parent) => {
+        child = bus.publish({ module: 'foo', name: 'bar', id: 0, parent });
+        return 0;
+      },
+      remove: () => bus.withdraw(child!),
+    });
+    const ids = {
+      vendor: 0x15b3,
+      device: 1,
+      subsystemVendor: 0,
+      subsystemDevice: 0,
+      class: 0x020000,
+    };
+    await pci.add(new PciBusDevice('0000:07:00.0', { ...ids, revision: 0, headerType: 0 }));
+    expect(child?.driver?.name).toBe('one');
+    await sysfs.write('/sys/bus/pci/drivers/foo/unbind', '0000:07:00.0');
+    expect(await sysfs.list('/sys/bus/auxiliary/devices')).toEqual([]);
+    expect(child?.driver).toBeUndefined();
   });
 
   test('[binding:28] its devices have no driver_override', async () => {

@@ -7,6 +7,7 @@ export { Machine, type MachineOptions } from './machine/machine.js';
 export type { DeviceUser } from './machine/open-devices.js';
 export { describeMachine, readDescription } from './machine/read-description.js';
 export {
+  describedMachines,
   type OpenedMachine,
   openMachine,
   shippedMachine,

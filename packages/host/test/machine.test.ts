@@ -1,10 +1,10 @@
 import {
+  describedMachines,
   describeMachine,
   Machine,
   openMachine,
   readDescription,
   shippedMachine,
-  shippedMachines,
 } from '@vfiokit/host';
 import { DeviceClient, Process, VFIO_PCI_REQ_IRQ_INDEX } from '@vfiokit/uapi';
 import { describe, expect, test } from 'vitest';
@@ -297,7 +297,7 @@ describe('descriptions', () => {
     );
   });
 
-  test.each(shippedMachines())(
+  test.each(describedMachines())(
     '%s boots, and each of its functions is where its group says',
     async (name) => {
       const machine = new Machine(shippedMachine(name));

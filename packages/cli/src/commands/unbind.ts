@@ -44,6 +44,8 @@ export const unbind = command({
         ? EXIT_OK
         : EXIT_NO;
     }
+    for (const { device } of targets)
+      io.print(`${device}: unbound, and kept so by its override; vfiokit restore takes that back`);
     if (results.length === 0) io.print('nothing to do: the devices are bound to nothing');
     return reportResults(io, results);
   },

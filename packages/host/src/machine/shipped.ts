@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { Sysfs } from '@vfiokit/driver-model';
 import { VfioError } from '@vfiokit/uapi';
 import { LiveSysfs } from '../sysfs/live-sysfs.js';
@@ -9,22 +10,33 @@ import { readDescription } from './read-description.js';
 
 const FOLDER = new URL('../../machines/', import.meta.url);
 
-/** The machines that come with this package. */
+const DESCRIPTION = '.yaml';
+const CAPTURE = '.tar.gz';
+
+/** The machines that come with this package, described ones and captured ones. */
 export function shippedMachines(): readonly string[] {
+  return [...namesWith(DESCRIPTION), ...namesWith(CAPTURE)].sort();
+}
+
+/** Those that are described: they are models, on which things can be done. */
+export function describedMachines(): readonly string[] {
+  return namesWith(DESCRIPTION);
+}
+
+function namesWith(ending: string): readonly string[] {
   return readdirSync(FOLDER)
-    .filter((name) => name.endsWith('.yaml'))
-    .map((name) => name.slice(0, -'.yaml'.length))
-    .sort();
+    .filter((name) => name.endsWith(ending))
+    .map((name) => name.slice(0, -ending.length));
 }
 
 /** The description of a machine that comes with this package. @throws VfioError `ENOENT` with those that there are. */
 export function shippedMachine(name: string): MachineDescription {
-  if (!shippedMachines().includes(name))
+  if (!describedMachines().includes(name))
     throw new VfioError(
       'ENOENT',
-      `${name}: no such machine; there is ${shippedMachines().join(', ')}`,
+      `${name}: no such machine; there is ${describedMachines().join(', ')}`,
     );
-  const file = new URL(`${name}.yaml`, FOLDER);
+  const file = new URL(`${name}${DESCRIPTION}`, FOLDER);
   return readDescription(readFileSync(file, 'utf8'), `${name}.yaml`);
 }
 
@@ -46,8 +58,13 @@ export async function openMachine(
   options: MachineOptions = {},
 ): Promise<OpenedMachine> {
   if (name === 'live') return { name, sysfs: new LiveSysfs(), machine: undefined };
-  if (shippedMachines().includes(name) && !existsSync(name))
-    return modelled(name, shippedMachine(name), options);
+  if (!existsSync(name)) {
+    if (describedMachines().includes(name)) return modelled(name, shippedMachine(name), options);
+    if (shippedMachines().includes(name)) {
+      const file = fileURLToPath(new URL(`${name}${CAPTURE}`, FOLDER));
+      return { name, sysfs: await readCapture(file), machine: undefined };
+    }
+  }
   if (!existsSync(name))
     throw new VfioError(
       'ENOENT',
