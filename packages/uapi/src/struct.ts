@@ -95,7 +95,7 @@ type Members<T> = { readonly [Name in keyof T]: Field<T[Name]> };
 
 /** Lays a structure out from a literal of its members. A nested structure is a member like any other: a `Struct` is a `Field`. */
 export function struct<T>(name: string, members: Members<T>): Struct<Readonly<T>> {
-  const entries = Object.entries(members) as [keyof T & string, Field<T[keyof T]>][];
+  const entries = Object.entries(members) as [keyof T & string, Field<T[keyof T & string]>][];
   const offsets = {} as Record<keyof T, number>;
   const ends = {} as Record<keyof T, number>;
   let end = 0;
@@ -107,10 +107,11 @@ export function struct<T>(name: string, members: Members<T>): Struct<Readonly<T>
   const alignment = Math.max(1, ...entries.map(([, field]) => field.alignment));
   const size = roundUp(end, alignment);
 
-  const get = (view: DataView, at: number) =>
-    Object.fromEntries(
-      entries.map(([member, field]) => [member, field.get(view, at + offsets[member])]),
-    ) as T;
+  const get = (view: DataView, at: number) => {
+    const value = {} as T;
+    for (const [member, field] of entries) value[member] = field.get(view, at + offsets[member]);
+    return value;
+  };
   const set = (view: DataView, at: number, value: Partial<T>) => {
     for (const [member, field] of entries) {
       const given = value[member];
