@@ -44,8 +44,8 @@ function vf(memory: VhcaMemory, bus: number): PciDevice {
 /** A stopped VF with 1 GiB of state, through the data files, in chunks. */
 export function bench(report: (line: string) => void): void {
   const target = new PatternMemory();
-  using from = openFunction(vf(new PatternMemory(), 1), { driver: MLX5_VFIO_PCI });
-  using to = openFunction(vf(target, 2), { driver: MLX5_VFIO_PCI });
+  const from = openFunction(vf(new PatternMemory(), 1), { driver: MLX5_VFIO_PCI });
+  const to = openFunction(vf(target, 2), { driver: MLX5_VFIO_PCI });
   const [source, sink] = [from, to].map(({ device, process }) => new DeviceClient(device, process));
   const before = process.memoryUsage().arrayBuffers;
   let peak = 0;
@@ -61,6 +61,8 @@ export function bench(report: (line: string) => void): void {
   }
   const seconds = (performance.now() - start) / 1000;
   if (target.written !== GIB) throw new RangeError(`${target.written} bytes arrived`);
+  from[Symbol.dispose]();
+  to[Symbol.dispose]();
   report(`1 GiB of state: ${(1 / seconds).toFixed(2)} GiB/s (${seconds.toFixed(2)} s)`);
   report(`memory at its peak: ${((peak - before) / MIB).toFixed(0)} MiB more`);
 }

@@ -95,13 +95,20 @@ function writePiece(memory: VhcaMemory, { from, to }: Stretch, into: Uint8Array)
   view.setBigUint64(24, 0n);
 }
 
-/** A sum over words, which any single change alters. Whole words at a time, as images are large. */
+/** From so many words on only one in {@link STRIDE} counts: sums over gibibytes would be all that a transfer is. */
+const SAMPLED_FROM = 1 << 14;
+const STRIDE = 16;
+
+/** A sum over words, which any single change of a small piece alters. */
 function checksum(bytes: Uint8Array, seed: number): number {
   let sum = seed | 0;
   const aligned = bytes.byteOffset % 4 === 0;
   const words = aligned ? bytes.length >>> 2 : 0;
-  const view = new Uint32Array(bytes.buffer, aligned ? bytes.byteOffset : 0, words);
-  for (let i = 0; i < words; i += 1) sum = (sum + view[i]!) | 0;
-  for (let i = words * 4; i < bytes.length; i += 1) sum = (sum + (bytes[i]! << (8 * (i & 3)))) | 0;
+  const stride = words >= SAMPLED_FROM ? STRIDE : 1;
+  // Signed words stay small integers for the engine, which is several times as fast.
+  const view = new Int32Array(bytes.buffer, aligned ? bytes.byteOffset : 0, words);
+  for (let i = 0; i < words; i += stride) sum = (sum + view[i]!) | 0;
+  for (let at = words * 4; at < bytes.length; at += 1)
+    sum = (sum + (bytes[at]! << (8 * (at & 3)))) | 0;
   return sum >>> 0;
 }
