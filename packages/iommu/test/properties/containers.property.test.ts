@@ -2,7 +2,14 @@ import { KERNEL_QUIRKS, POWERNV } from '@vfiokit/iommu';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EEXIST, EINVAL, ENOENT, ENOSPC } from '../support/errno.js';
-import { ARENA, le, type StubDevice, TestHost } from '../support/host.js';
+import {
+  ARENA,
+  getDeviceFd,
+  le,
+  type StubDevice,
+  setContainer,
+  TestHost,
+} from '../support/host.js';
 import { OpenIommufd } from '../support/iommufd.js';
 
 const PAGE = 4096;
@@ -258,6 +265,47 @@ describe.each([
             else naive.pages.fill(undefined, page, page + Math.max(0, REGISTERED - from));
           } else {
             expect(container.unmap(page * PAGE, count * PAGE)).toBe(BigInt(count * PAGE));
+            naive.pages.fill(undefined, page, page + count);
+          }
+        }
+        naive.reaches(device);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('VFIO’s calls on an IOAS, as type1 v1', () => {
+  test('unmap page by page what was mapped in one', () => {
+    fc.assert(
+      fc.property(commands, (list) => {
+        const host = new TestHost();
+        const iommufd = new OpenIommufd(host);
+        const device = host.device();
+        const file = host.openGroup(device);
+        setContainer(file, iommufd.fd, host.process);
+        iommufd.file.ioctl(0x3b66, 1, host.process);
+        getDeviceFd(file, device.name, host.process);
+        const naive = new NaivePages();
+        for (const command of list) {
+          const { page, count, from, write } = command;
+          const taken = naive.within(page, count).length;
+          const [vaddr, iova, size] = [ARENA + from * PAGE, page * PAGE, count * PAGE];
+          if (command.map) {
+            const map = le(
+              32,
+              [0, 4, 32],
+              [4, 4, write ? 3 : 1],
+              [8, 8, vaddr],
+              [16, 8, iova],
+              [24, 8, size],
+            );
+            expect(iommufd.file.ioctl(0x3b71, map, host.process)).toBe(taken > 0 ? EEXIST : 0);
+            if (taken === 0) naive.set(command);
+          } else {
+            const unmap = le(24, [0, 4, 24], [8, 8, iova], [16, 8, size]);
+            expect(iommufd.file.ioctl(0x3b72, unmap, host.process)).toBe(0);
+            expect(new DataView(unmap.buffer).getUint32(16, true)).toBe(taken * PAGE);
             naive.pages.fill(undefined, page, page + count);
           }
         }
