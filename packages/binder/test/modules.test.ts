@@ -18,6 +18,7 @@ import {
 import { readCapture } from '@vfiokit/host';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { writeBinaryIndex } from '../bench/write-index.js';
 import { IX1, IX2 } from './testbed.js';
 
 const A = 'pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00';
@@ -146,6 +147,33 @@ describe('looking an alias up', () => {
           globMatches(normalizeAlias(one.pattern)!, normalizeAlias(text)!),
         );
         expect(new AliasIndex(entries).match(text)).toEqual(plain);
+      }),
+    );
+  });
+});
+
+describe('a binary index', () => {
+  test('reads back as it was written', () => {
+    const text = fc
+      .array(fc.constantFrom('a', 'b', '*', '_', ':'), { minLength: 1, maxLength: 8 })
+      .map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.tuple(text, text)), (pairs) => {
+        const entries = pairs.map(([pattern, module], at) => ({ pattern, module, line: at + 1 }));
+        expect(parseBinaryIndex(writeBinaryIndex(entries), 'bin')).toEqual(entries);
+      }),
+    );
+  });
+
+  test('never does anything but read or refuse, whatever its bytes', () => {
+    const header = [0xb0, 0x07, 0xf4, 0x57, 0, 2, 0, 1];
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        try {
+          parseBinaryIndex(Uint8Array.from([...header, ...bytes]), 'bin');
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'EINVAL' });
+        }
       }),
     );
   });

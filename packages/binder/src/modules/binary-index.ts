@@ -9,8 +9,6 @@ const INDEX_NODE_PREFIX = 0x80000000;
 const INDEX_NODE_VALUES = 0x40000000;
 const INDEX_NODE_CHILDS = 0x20000000;
 const INDEX_NODE_MASK = 0x0fffffff;
-/** Deeper than any key is long. */
-const MAX_DEPTH = 4096;
 
 /**
  * Reads a binary module index, such as `modules.alias.bin`: a radix tree, big-endian, whose values carry the order of
@@ -33,8 +31,11 @@ export function parseBinaryIndex(bytes: Uint8Array, name: string): readonly Alia
     if (end < 0) throw broken('cut short');
     return { text: decoder.decode(bytes.subarray(offset, end)), next: end + 1 };
   };
-  const visit = (place: number, key: string, depth: number): void => {
-    if (depth > MAX_DEPTH) throw broken('its tree has a loop');
+  let nodes = 0;
+  const visit = (place: number, key: string): void => {
+    nodes += 1;
+    // Every node of a tree takes at least a byte; more of them than bytes are a loop.
+    if (nodes > bytes.length) throw broken('its tree has a loop');
     let offset = place & INDEX_NODE_MASK;
     let prefixed = key;
     if (place & INDEX_NODE_PREFIX) {
@@ -61,10 +62,10 @@ export function parseBinaryIndex(bytes: Uint8Array, name: string): readonly Alia
       }
     }
     for (const [child, character] of children)
-      if ((child & INDEX_NODE_MASK) !== 0) visit(child, prefixed + character, depth + 1);
+      if ((child & INDEX_NODE_MASK) !== 0) visit(child, prefixed + character);
   };
   try {
-    visit(view.getUint32(8), '', 0);
+    visit(view.getUint32(8), '');
   } catch (error) {
     if (error instanceof RangeError) throw broken('cut short', error);
     throw error;
