@@ -32,13 +32,12 @@ export { VfioApDesign, VfioApWorld } from './design/vfio-ap-design.js';
 // Guests and their machines.
 export * from './guest/guest.js';
 export { GuestInstructions } from './guest/guest-instructions.js';
-export { VfioApDevice, type VfioDoor } from './guest/vfio-ap-device.js';
+export { VfioApDevice } from './guest/vfio-ap-device.js';
+export { type VfioDoor, type VfioUser, vfioUser } from './guest/vfio-user.js';
 export { KernelClock } from './kernel-clock.js';
 export type { CrycbFormat } from './kvm/crycb.js';
 export type { Gisa } from './kvm/gisa.js';
-export type { GuestMemory, MemorySlot, PagePins } from './kvm/guest-memory.js';
 export * from './kvm/kvm.js';
-export { KvmVfio } from './kvm/kvm-vfio.js';
 export * from './kvm/nested.js';
 export * from './kvm/pqap.js';
 // The life cycle.
@@ -74,9 +73,10 @@ export { abbreviate, abbreviateMatrix } from './show/queue-names.js';
 export { drawSvg } from './show/svg.js';
 export { worldDiagram } from './show/world-diagram.js';
 export { AP_DESIGNS } from './tokens.js';
-export type { VfioDeviceFile } from './vfio/device-file.js';
 // vfio_ap and the VFIO device that it gives away.
 export * from './vfio/emulated-device.js';
+export type { EmulatedDeviceFile } from './vfio/emulated-device-file.js';
+export type { PagePins } from './vfio/page-pins.js';
 export type { ApMatrixMdev } from './vfio-ap/ap-matrix-mdev.js';
 export * from './vfio-ap/generation.js';
 export type { ApOwnership, MatrixDev } from './vfio-ap/matrix-dev.js';

@@ -1,4 +1,5 @@
 import { DriverCore } from '@vfiokit/driver-model';
+import type { DevVfio, KvmVfio } from '@vfiokit/iommu';
 import { Process, VfioError } from '@vfiokit/uapi';
 import { type Apqn } from '../arch/apqn.js';
 import type { ApInstructions } from '../arch/instructions.js';
@@ -7,10 +8,10 @@ import { AP_RESPONSE, responseCode } from '../arch/queue-status.js';
 import { ApSubsystem } from '../bus/ap-subsystem.js';
 import type { KernelClock } from '../kernel-clock.js';
 import { Kvm, type KvmSpec, STFLE } from '../kvm/kvm.js';
-import { KvmVfio } from '../kvm/kvm-vfio.js';
 import type { EmulatedDevice } from '../vfio/emulated-device.js';
 import { GuestInstructions } from './guest-instructions.js';
-import { VfioApDevice, type VfioDoor } from './vfio-ap-device.js';
+import { VfioApDevice } from './vfio-ap-device.js';
+import type { VfioDoor } from './vfio-user.js';
 
 /** The features of a guest's CPU model that concern AP; the last three need the first. */
 export interface ApCpuModel {
@@ -50,7 +51,8 @@ export class Guest {
   readonly kvm: Kvm;
   readonly process = new Process();
   readonly cpu: ApCpuModel;
-  readonly #kvmVfio: KvmVfio;
+  /** By which the machine is tied to VFIO files. */
+  readonly kvmVfio: KvmVfio;
   #device: VfioApDevice | undefined;
   #linux: ApSubsystem | undefined;
   #state: GuestState = 'running';
@@ -61,6 +63,7 @@ export class Guest {
   constructor(
     spec: GuestSpec,
     host: ApInstructions,
+    private readonly dev: DevVfio,
     private readonly clock: KernelClock,
   ) {
     this.name = spec.name;
@@ -78,8 +81,9 @@ export class Guest {
       ...(ap && apqi ? [STFLE.AP_QUEUE_INTERRUPT_CONTROL] : []),
       ...((spec.msa3 ?? true) ? [STFLE.MSA_3] : []),
     ];
-    this.kvm = new Kvm({ ...spec, facilities, apie: ap }, host);
-    this.#kvmVfio = new KvmVfio(this.kvm);
+    this.kvm = new Kvm({ ...spec, facilities, apie: ap }, host, this.process);
+    // A new machine has no such device yet, so this cannot be refused.
+    this.kvmVfio = this.kvm.createVfioDevice() as KvmVfio;
     const { gisa } = this.kvm;
     if (gisa !== undefined) gisa.onPending = () => clock.after(0, () => this.#linux?.poll());
   }
@@ -126,9 +130,10 @@ export class Guest {
     if (this.#device !== undefined)
       throw new VfioError('EBUSY', `guest "${this.name}": its AP bus is full; it takes one device`);
     this.#device = new VfioApDevice(
+      this.dev,
       device,
-      this.process,
-      this.#kvmVfio,
+      this.kvm,
+      this.kvmVfio,
       {
         requested: () => {
           if (!this.#ignoresRequests) this.unplug();
@@ -182,7 +187,7 @@ export class Guest {
     this.#state = 'gone';
     this.#device = undefined;
     this.process.fds.closeAll();
-    this.#kvmVfio.close();
+    this.kvmVfio.destroy();
     this.kvm.putReference();
   }
 

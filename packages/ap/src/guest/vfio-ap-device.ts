@@ -1,3 +1,4 @@
+import type { DevVfio, KvmVfio } from '@vfiokit/iommu';
 import {
   EventFd,
   encodeIrqSet,
@@ -7,14 +8,11 @@ import {
   VFIO_AP_REQ_IRQ_INDEX,
   VFIO_DEVICE_RESET,
   VFIO_DEVICE_SET_IRQS,
-  VfioError,
+  type VfioDevice,
 } from '@vfiokit/uapi';
-import type { KvmVfio } from '../kvm/kvm-vfio.js';
-import type { VfioDeviceFile } from '../vfio/device-file.js';
-import type { CdevFile, EmulatedDevice, GroupFile } from '../vfio/emulated-device.js';
-
-/** By which files a VMM opens the device. */
-export type VfioDoor = 'group' | 'cdev';
+import type { Kvm } from '../kvm/kvm.js';
+import type { EmulatedDevice } from '../vfio/emulated-device.js';
+import { type VfioDoor, type VfioUser, vfioUser } from './vfio-user.js';
 
 /** What the VMM does when the device has something to say. */
 export interface VfioApDeviceEvents {
@@ -24,36 +22,36 @@ export interface VfioApDeviceEvents {
   readonly configChanged: () => void;
 }
 
-/** QEMU's `vfio-ap` device, realized: an open VFIO device, associated with the machine, with its eventfds (hw/vfio/ap.c). */
+/** QEMU's `vfio-ap` device, realized: an open VFIO device, tied to the machine, with its eventfds (hw/vfio/ap.c). */
 export class VfioApDevice implements Disposable {
-  readonly #fds: number[] = [];
-  readonly #file: VfioDeviceFile;
+  readonly #process: Process;
+  readonly #user: VfioUser;
+  readonly #file: VfioDevice;
+  readonly #eventFds: number[] = [];
   readonly #warnings: string[] = [];
 
   /**
-   * Realizes the device. The machine is associated before the device is opened, because the open looks for it.
+   * Realizes the device. The machine is tied to it before it is opened, because the open looks for it.
    *
    * @throws VfioError with the kernel's errno; nothing stays open then.
    */
   constructor(
+    dev: DevVfio,
     readonly device: EmulatedDevice,
-    private readonly process: Process,
-    private readonly kvmVfio: KvmVfio,
+    kvm: Kvm,
+    kvmVfio: KvmVfio,
     events: VfioApDeviceEvents,
     readonly door: VfioDoor = 'group',
   ) {
-    const opened = door === 'group' ? device.openGroup() : device.openCdev();
-    const fd = this.#install(opened);
-    const added = kvmVfio.fileAdd(fd, process);
+    this.#process = kvm.process;
+    this.#user = vfioUser(door, dev, device, kvm);
     try {
-      if (added < 0)
-        throw new VfioError('EINVAL', `${device.name}: KVM refuses the file: ${errnoName(added)}`);
-      this.#file = openThrough(opened);
+      this.#user.addToKvm(kvmVfio);
+      this.#file = this.#user.openDevice();
     } catch (error) {
-      this[Symbol.dispose]();
+      this.#user.close();
       throw error;
     }
-    if (door === 'group') this.#install(this.#file);
     this.#registerIrq(VFIO_AP_REQ_IRQ_INDEX, events.requested);
     this.#registerIrq(VFIO_AP_CFG_CHG_IRQ_INDEX, events.configChanged);
   }
@@ -65,37 +63,29 @@ export class VfioApDevice implements Disposable {
 
   /** VFIO_DEVICE_RESET: 0 or a negated errno, which a machine's reset only reports. */
   reset(): number {
-    return this.#file.ioctl(VFIO_DEVICE_RESET, 0, this.process);
+    return this.#file.ioctl(VFIO_DEVICE_RESET, 0, this.#process);
   }
 
-  /** Takes the device out of the machine: everything is closed, the last opened first. */
+  /** Takes a piece of the guest's storage out of what is mapped for the device. */
+  unmap(iova: number): void {
+    this.#user.unmap(iova);
+  }
+
+  /** Takes the device out of the machine: everything is closed. */
   [Symbol.dispose](): void {
-    const [first, ...rest] = this.#fds;
-    if (first === undefined) return;
-    this.#fds.length = 0;
-    for (const fd of rest.reverse()) this.process.fds.close(fd);
-    this.kvmVfio.fileDel(first, this.process);
-    this.process.fds.close(first);
-  }
-
-  #install(file: GroupFile | CdevFile | VfioDeviceFile | EventFd): number {
-    const fd = this.process.fds.install(file);
-    this.#fds.push(fd);
-    return fd;
+    for (const fd of this.#eventFds.splice(0)) this.#process.fds.close(fd);
+    this.#user.close();
   }
 
   #registerIrq(index: number, sink: () => void): void {
-    const fd = this.#install(new EventFd(sink));
+    const fd = this.#process.fds.install(new EventFd(sink));
+    this.#eventFds.push(fd);
     const result = this.#file.ioctl(
       VFIO_DEVICE_SET_IRQS,
       encodeIrqSet({ index, action: 'trigger', data: { fds: [fd] } }),
-      this.process,
+      this.#process,
     );
     if (result < 0)
       this.#warnings.push(`${this.device.name}: interrupt ${index}: ${errnoName(result)}`);
   }
-}
-
-function openThrough(file: GroupFile | CdevFile): VfioDeviceFile {
-  return file.kind === 'group' ? file.openDevice() : file.bind();
 }

@@ -1,4 +1,5 @@
-import { ENXIO, EOPNOTSUPP } from '@vfiokit/uapi';
+import { type KvmVfio, KvmVm } from '@vfiokit/iommu';
+import { EBUSY, ENXIO, EOPNOTSUPP, Process } from '@vfiokit/uapi';
 import type { ApInstructions } from '../arch/instructions.js';
 import { type ApMatrix, EMPTY_MATRIX, intersectMatrices } from '../arch/matrix.js';
 import {
@@ -11,7 +12,7 @@ import {
   writeMasks,
 } from './crycb.js';
 import { Gisa } from './gisa.js';
-import { GuestMemory, type MemorySlot } from './guest-memory.js';
+import { KvmVfioNotifier } from './kvm-vfio-notifier.js';
 import type { PqapHook } from './pqap.js';
 
 /** The facility bits that decide what AP is to a guest. */
@@ -37,10 +38,14 @@ export interface KvmSpec {
   readonly aiv?: boolean;
   /** Whether it has an interruption state area. */
   readonly gisa?: boolean;
-  readonly memory?: readonly MemorySlot[];
   /** A Secure Execution guest: the host reaches only pages that it shares. */
   readonly protected?: boolean;
 }
+
+/** A guest's storage: how much it has from address 0 on, and where its VMM has it. */
+export const STORAGE = { size: 16 << 20, address: 0x1_0000_0000 } as const;
+
+const PAGE = 4096;
 
 /** The VM attributes of KVM_S390_VM_CRYPTO that concern AP. */
 export const KVM_S390_VM_CRYPTO = { ENABLE_APIE: 4, DISABLE_APIE: 5 } as const;
@@ -49,9 +54,8 @@ export const KVM_S390_VM_CRYPTO = { ENABLE_APIE: 4, DISABLE_APIE: 5 } as const;
  * A virtual machine as far as AP goes: its crypto control block, the hook for intercepted PQAP, the interruption state
  * area and its storage. There is one of each for a machine, which is why a machine can have one matrix only.
  */
-export class Kvm {
+export class Kvm extends KvmVm {
   readonly name: string;
-  readonly memory: GuestMemory;
   readonly gisa: Gisa | undefined;
   readonly format: CrycbFormat;
   readonly isProtected: boolean;
@@ -66,15 +70,20 @@ export class Kvm {
   readonly #facilities: ReadonlySet<number>;
   #apie: boolean;
   #references = 1;
+  #kvmVfio: KvmVfio | undefined;
+  readonly #sharedPages = new Set<number>();
   #updates = 0;
 
   constructor(
     spec: KvmSpec,
     /** The instructions that the machine's AP instructions are limited from: the LPAR's, or an outer guest's. */
     readonly host: ApInstructions,
+    process = new Process(),
   ) {
+    super(process);
     this.name = spec.name;
-    this.memory = new GuestMemory(spec.memory);
+    process.memory.map({ address: STORAGE.address, size: STORAGE.size, writable: true });
+    this.memory.add({ guest: 0, size: STORAGE.size, address: STORAGE.address });
     this.#facilities = new Set(spec.facilities ?? Object.values(STFLE));
     this.#apie = spec.apie ?? true;
     this.aiv = spec.aiv ?? true;
@@ -97,6 +106,24 @@ export class Kvm {
    */
   get updates(): number {
     return this.#updates;
+  }
+
+  override createVfioDevice(): KvmVfio | number {
+    if (this.#kvmVfio !== undefined) return -EBUSY;
+    this.#kvmVfio = new KvmVfioNotifier(this, () => {
+      this.#kvmVfio = undefined;
+    });
+    return this.#kvmVfio;
+  }
+
+  /** A protected guest makes the page of an address accessible to its host. */
+  share(address: number): void {
+    this.#sharedPages.add(Math.floor(address / PAGE));
+  }
+
+  /** Whether the host can reach the page of an address. */
+  isShared(address: number): boolean {
+    return !this.isProtected || this.#sharedPages.has(Math.floor(address / PAGE));
   }
 
   /** Grants a matrix (kvm_arch_crypto_set_masks). */

@@ -180,7 +180,7 @@ export const LIFE_CYCLE: readonly LifeCycleEvent[] = [
   {
     event: 'Guest storage unmapped under a notification byte',
     given: `${STARTED}\n- irq: {guest: g1, queue: 05.0004, on: yes}`,
-    when: '- unmap: {guest: g1, start: 0x5000, size: 0x1000}',
+    when: '- unmap: {guest: g1, address: 0x5000}',
   },
   { event: 'Live migration', given: RUNNING, when: '- migrate: g1' },
   {

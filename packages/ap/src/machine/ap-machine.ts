@@ -33,7 +33,7 @@ export class ApMachine extends Partition {
   /** `modprobe vfio_ap`. @throws VfioError `EEXIST` if it is loaded, `ENODEV` without AP instructions. */
   loadVfioAp(): VfioAp {
     if (this.#vfioAp !== undefined) throw new VfioError('EEXIST', 'vfio_ap: is loaded');
-    this.#vfioAp = new VfioAp(this.kernel, this.mdevBus, this.spec.vfioAp);
+    this.#vfioAp = new VfioAp(this.kernel, this.mdevBus, this.groups, this.spec.vfioAp);
     return this.#vfioAp;
   }
 

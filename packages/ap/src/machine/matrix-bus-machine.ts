@@ -30,7 +30,7 @@ export class MatrixBusMachine extends Partition {
       log: core.log,
       reclaim,
     });
-    this.devices = new MatrixBusDevices(core, this.matrixBus, mdevBus, clock);
+    this.devices = new MatrixBusDevices(core, this.matrixBus, mdevBus, this.groups, clock);
     this.kernel = new ApSubsystem(
       { core, ap: this.matrixBus.hostInstructions, clock },
       parameters,

@@ -1,6 +1,8 @@
 import { Directory, DriverCore, ModelSysfs } from '@vfiokit/driver-model';
+import { DevVfio, registerIommu, VfioGroups } from '@vfiokit/iommu';
 import { MdevBus } from '@vfiokit/mdev';
 import { VfioError } from '@vfiokit/uapi';
+import { container } from 'tsyringe';
 import { ApHardware, type HardwareSpec } from '../arch/hardware.js';
 import { Guest, type GuestSpec } from '../guest/guest.js';
 import { KernelClock } from '../kernel-clock.js';
@@ -19,6 +21,9 @@ export class Partition {
   readonly mdevBus: MdevBus;
   readonly sysfs: ModelSysfs;
   readonly shell: Shell;
+  /** VFIO's groups, and the nodes in `/dev` by which user space opens their devices. */
+  readonly groups: VfioGroups;
+  readonly dev: DevVfio;
   readonly #guests = new Map<string, Guest>();
 
   /** @param hardware what the partition is made of, or the hardware itself if a system ran on it before. */
@@ -30,6 +35,10 @@ export class Partition {
     this.mdevBus = new MdevBus(this.core);
     this.sysfs = new ModelSysfs(new Directory({ sys: this.core.sys }));
     this.shell = new Shell(this.core.sys, this.core.log);
+    const services = container.createChildContainer();
+    registerIommu(services);
+    this.groups = services.resolve(VfioGroups);
+    this.dev = services.resolve(DevVfio);
   }
 
   /** The guests whose VMM runs, by name. */
@@ -46,7 +55,7 @@ export class Partition {
   /** Starts a VMM. @throws VfioError `EEXIST` for a name that runs, or as {@link Guest}. */
   startGuest(spec: GuestSpec): Guest {
     if (this.guests.has(spec.name)) throw new VfioError('EEXIST', `guest "${spec.name}": runs`);
-    const guest = new Guest(spec, this.hardware, this.clock);
+    const guest = new Guest(spec, this.hardware, this.dev, this.clock);
     this.#guests.set(spec.name, guest);
     return guest;
   }

@@ -13,6 +13,7 @@ import { highestIds } from '../arch/qci.js';
 import type { Kvm } from '../kvm/kvm.js';
 import { ASSIGNABLE, type Assignable } from '../passthrough/assignable.js';
 import { GuestAttachment } from '../passthrough/guest-attachment.js';
+import type { PagePins } from '../vfio/page-pins.js';
 import type { MatrixBus, OwnedQueue } from './matrix-bus.js';
 
 /**
@@ -124,13 +125,13 @@ export class GuestMatrix {
    *   queues that belong to nobody of the two. One mediated device a matrix does not keep a machine from opening those of
    *   two matrices.
    */
-  open(kvm: Kvm | undefined): void {
+  open(kvm: Kvm | undefined, pins: PagePins): void {
     if (kvm === undefined)
       throw new VfioError('EINVAL', `${this.name}: no virtual machine is associated with the file`);
     if (kvm.matrices > 0)
       throw new VfioError('EPERM', `${this.name}: machine "${kvm.name}" has another matrix`);
     this.#pushed = this.effective;
-    this.attachment.attach(kvm, this.#pushed);
+    this.attachment.attach(kvm, this.#pushed, pins);
   }
 
   /** The mediated device is closed: the queues are cleaned, and stay the matrix's. */

@@ -7,6 +7,7 @@ import {
   type Driver,
   type DriverCore,
 } from '@vfiokit/driver-model';
+import type { VfioGroups } from '@vfiokit/iommu';
 import { attempt, type MdevBus, type MdevDriver, MdevParent } from '@vfiokit/mdev';
 import { VfioError } from '@vfiokit/uapi';
 import { plainBusType } from '../bus/plain-bus-type.js';
@@ -39,6 +40,7 @@ export class MatrixBusDevices {
     private readonly core: DriverCore,
     private readonly matrixBus: MatrixBus,
     private readonly mdevBus: MdevBus,
+    private readonly groups: VfioGroups,
     private readonly clock: KernelClock,
   ) {
     this.#bus = new Bus(core, plainBusType('matrix', this.#busAttributes()));
@@ -124,7 +126,7 @@ export class MatrixBusDevices {
         made.vfio = new EmulatedDevice(
           mdev.uuid,
           {
-            open: (kvm) => matrix.open(kvm),
+            open: (kvm, pins) => matrix.open(kvm, pins),
             close: () => matrix.close(),
             kvmChanged: () => {},
             request: (count) => attachment.request(count),
@@ -132,6 +134,7 @@ export class MatrixBusDevices {
             ioctl: (command, argument, caller) =>
               attachmentIoctl(attachment, command, argument, caller),
           },
+          this.groups,
           this.clock,
         );
         return 0;

@@ -5,6 +5,7 @@ import type { ApMatrix } from '../arch/matrix.js';
 import { AP_RESPONSE, queueStatus } from '../arch/queue-status.js';
 import type { Kvm } from '../kvm/kvm.js';
 import type { PqapHook } from '../kvm/pqap.js';
+import type { PagePins } from '../vfio/page-pins.js';
 import type { PassedQueue } from './passed-queue.js';
 import type { QueueInterrupts } from './queue-interrupts.js';
 import type { QueueReset } from './queue-reset.js';
@@ -34,6 +35,7 @@ export class GuestAttachment {
   /** Signalled by {@link VFIO_AP_IRQ} index. They outlive a close. */
   readonly triggers: (EventFd | undefined)[] = [];
   #kvm: Kvm | undefined;
+  #pins: PagePins | undefined;
 
   constructor(private readonly parts: AttachmentParts) {}
 
@@ -47,11 +49,12 @@ export class GuestAttachment {
   }
 
   /** Gives a machine its queues. They are clean: whoever had them before was made to leave them so. */
-  attach(kvm: Kvm, masks: ApMatrix): void {
+  attach(kvm: Kvm, masks: ApMatrix, pins: PagePins): void {
     kvm.getReference();
     kvm.matrices += 1;
     if (this.parts.answersAqic) kvm.pqapHook = this.#pqapHook;
     this.#kvm = kvm;
+    this.#pins = pins;
     kvm.setMasks(masks);
   }
 
@@ -116,9 +119,11 @@ export class GuestAttachment {
     const kvm = this.#kvm;
     if (kvm !== undefined && !kvm.aiv) return undefined;
     const queue = this.parts.queue(aqic.apqn);
-    if (kvm === undefined || queue === undefined) return queueStatus(AP_RESPONSE.Q_NOT_AVAIL);
+    const pins = this.#pins;
+    if (kvm === undefined || pins === undefined || queue === undefined)
+      return queueStatus(AP_RESPONSE.Q_NOT_AVAIL);
     return aqic.enable
-      ? this.parts.interrupts.enable(queue, kvm, aqic)
+      ? this.parts.interrupts.enable(queue, kvm, pins, aqic)
       : this.parts.interrupts.disable(queue);
   };
 }

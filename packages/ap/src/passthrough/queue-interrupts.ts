@@ -9,6 +9,7 @@ import {
 import type { KernelClock } from '../kernel-clock.js';
 import type { Kvm } from '../kvm/kvm.js';
 import type { AqicIntercept } from '../kvm/pqap.js';
+import type { PagePins } from '../vfio/page-pins.js';
 import type { PassedQueue, QueueRegistration } from './passed-queue.js';
 
 const { NORMAL, RESET_IN_PROGRESS, BUSY, INVALID_ADDRESS, OTHERWISE_CHANGED } = AP_RESPONSE;
@@ -32,18 +33,19 @@ export class QueueInterrupts {
   /**
    * Enables interrupts of a queue for a guest (vfio_ap_ops.c: vfio_ap_irq_enable).
    *
+   * @param pins pins the page of the indicator.
    * @returns the status for the guest; after a failure nothing new is pinned or registered.
    */
-  enable(queue: PassedQueue, kvm: Kvm, { isc, nib }: AqicIntercept): QueueStatus {
-    const { memory } = kvm;
-    if (nib === 0 || !memory.contains(nib) || !memory.pin(nib)) return INVALID_NIB;
-    if (kvm.isProtected && !memory.isShared(nib)) {
-      memory.unpin(nib);
+  enable(queue: PassedQueue, kvm: Kvm, pins: PagePins, { isc, nib }: AqicIntercept): QueueStatus {
+    const inStorage = nib !== 0 && kvm.memory.resolve(nib) !== undefined;
+    if (!inStorage || !pins.pin(nib)) return INVALID_NIB;
+    if (!kvm.isShared(nib)) {
+      pins.unpin(nib);
       return INVALID_NIB;
     }
     const { gisa } = kvm;
     if (gisa === undefined || !gisa.register(isc)) {
-      memory.unpin(nib);
+      pins.unpin(nib);
       return INVALID_NIB;
     }
     const registration: QueueRegistration = {
@@ -51,7 +53,7 @@ export class QueueInterrupts {
       isc,
       release: () => {
         gisa.unregister(isc);
-        memory.unpin(nib);
+        pins.unpin(nib);
       },
     };
     const status = this.ap.aqic(queue.apqn, {

@@ -71,7 +71,10 @@ export function matrixBoxes(world: ApWorld, what: string, edge: string): Diagram
       title: `${what} ${view.id}`,
       edge,
       lines: matrixLines(view),
-      children: guest === undefined ? [] : [{ ...kvmBox(guest), edge: 'VFIO device, masks, AQIC' }],
+      children:
+        guest === undefined
+          ? []
+          : [{ ...kvmBox(guest, view.device.pins.total), edge: 'VFIO device, masks, AQIC' }],
     };
   });
 }
@@ -85,13 +88,13 @@ function matrixLines({ assigned, passed }: MatrixView): string[] {
 }
 
 /** A virtual machine, and the Linux in it. */
-export function kvmBox(guest: Guest): DiagramNode {
+export function kvmBox(guest: Guest, pinned = 0): DiagramNode {
   const { kvm, linux } = guest;
   return {
     title: `KVM ${guest.name}${guest.state === 'halted' ? ' (halted)' : ''}`,
     lines: [
       `CRYCB format ${kvm.format}: ${abbreviateMatrix(kvm.masks)}`,
-      `PQAP hook ${kvm.pqapHook === undefined ? 'none' : 'set'}; pages pinned ${kvm.memory.pinned}`,
+      `PQAP hook ${kvm.pqapHook === undefined ? 'none' : 'set'}; pages pinned ${pinned}`,
     ],
     children:
       linux === undefined

@@ -9,6 +9,7 @@ import {
 import { highestIds } from '../arch/qci.js';
 import type { Kvm } from '../kvm/kvm.js';
 import { GuestAttachment } from '../passthrough/guest-attachment.js';
+import type { PagePins } from '../vfio/page-pins.js';
 import type { MatrixDev } from './matrix-dev.js';
 import type { VfioApQueue } from './vfio-ap-queue.js';
 
@@ -27,7 +28,8 @@ export class ApMatrixMdev {
   /** The highest ids that can be assigned, as they were when the device was created. */
   readonly highest: { readonly apid: number; readonly apqi: number };
   readonly attachment: GuestAttachment;
-  #open = false;
+  /** Present while the device is open. */
+  #pins: PagePins | undefined;
 
   constructor(
     readonly uuid: string,
@@ -73,9 +75,10 @@ export class ApMatrixMdev {
    * First open of the device (vfio_ap_mdev_open_device).
    *
    * @param kvm the machine that the VFIO file is associated with.
+   * @param pins pins pages of its storage while the device is open.
    * @throws VfioError `EINVAL` without a machine, `EPERM` if it has another matrix; older generations open all the same.
    */
-  open(kvm: Kvm | undefined): void {
+  open(kvm: Kvm | undefined, pins: PagePins): void {
     const { generation } = this.matrixDev;
     if (generation.kvm === 'at open') {
       if (kvm === undefined)
@@ -88,22 +91,23 @@ export class ApMatrixMdev {
           'EPERM',
           `${this.uuid}: machine "${kvm.name}" has another matrix; one crypto control block holds one product of adapters and domains`,
         );
-      this.#attach(kvm);
+      this.#attach(kvm, pins);
     }
-    this.#open = true;
+    this.#pins = pins;
     if (generation.kvm === 'notified' && kvm !== undefined) this.kvmChanged(kvm);
   }
 
   /** The VFIO file was associated with a machine, or with none, while the device is open (VFIO_GROUP_NOTIFY_SET_KVM). */
   kvmChanged(kvm: Kvm | undefined): void {
     const { generation, log } = this.matrixDev;
-    if (!this.#open || generation.kvm !== 'notified') return;
+    const pins = this.#pins;
+    if (pins === undefined || generation.kvm !== 'notified') return;
     if (kvm !== undefined && this.#isTaken(kvm)) {
       // The notifier's answer goes nowhere: the open has succeeded, and the guest just gets nothing through this device.
       log.write('warning', this.uuid, `machine "${kvm.name}" has another matrix; not attached`);
       return;
     }
-    if (kvm !== undefined) this.#attach(kvm);
+    if (kvm !== undefined) this.#attach(kvm, pins);
     else if (generation.detachesWhenForgotten) this.attachment.detach();
     else this.attachment.forget();
   }
@@ -111,7 +115,7 @@ export class ApMatrixMdev {
   /** Last close of the device: the guest loses its queues, and they are cleaned (vfio_ap_mdev_close_device). */
   close(): void {
     this.attachment.detach();
-    this.#open = false;
+    this.#pins = undefined;
   }
 
   /** What the `status` of one of its queues says (vfio_ap_ops.c: status_show). */
@@ -130,8 +134,8 @@ export class ApMatrixMdev {
     }
   }
 
-  #attach(kvm: Kvm): void {
+  #attach(kvm: Kvm, pins: PagePins): void {
     if (!this.matrixDev.generation.hotPlug) this.shadow = this.matrix;
-    this.attachment.attach(kvm, this.shadow);
+    this.attachment.attach(kvm, this.shadow, pins);
   }
 }

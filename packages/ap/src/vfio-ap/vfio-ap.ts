@@ -1,4 +1,5 @@
 import { attributeFile } from '@vfiokit/driver-model';
+import type { VfioGroups } from '@vfiokit/iommu';
 import { type MdevBus, type MdevDevice, type MdevDriver, MdevParent } from '@vfiokit/mdev';
 import { ERRNO, VfioError } from '@vfiokit/uapi';
 import { AP_DEVICE_TYPES, type ApQueueDriver } from '../bus/ap-driver.js';
@@ -21,6 +22,8 @@ export interface VfioApOptions {
   readonly generation?: VfioApGeneration;
   /** Whether the machine executes AP instructions at all. */
   readonly apInstructions?: boolean;
+  /** How many mediated devices there may be; the kernel's limit unless told. */
+  readonly instances?: number;
 }
 
 /** One mediated device in its three roles: on the mdev bus, in the matrix, and for VFIO. */
@@ -46,7 +49,12 @@ export class VfioAp {
   constructor(
     private readonly kernel: ApSubsystem,
     private readonly mdevBus: MdevBus,
-    { generation = CURRENT_GENERATION, apInstructions = true }: VfioApOptions = {},
+    private readonly groups: VfioGroups,
+    {
+      generation = CURRENT_GENERATION,
+      apInstructions = true,
+      instances = MAX_INSTANCES,
+    }: VfioApOptions = {},
   ) {
     if (!apInstructions)
       throw new VfioError('ENODEV', 'vfio_ap: this machine has no AP instructions');
@@ -68,7 +76,7 @@ export class VfioAp {
       device: this.#matrixDevice.device,
       driver: this.#mdevDriver,
       types: [{ name: 'passthrough', prettyName: 'VFIO AP Passthrough Device' }],
-      instances: MAX_INSTANCES,
+      instances,
       noInstance: generation.noInstance,
     });
   }
@@ -145,8 +153,8 @@ export class VfioAp {
     return new EmulatedDevice(
       matrix.uuid,
       {
-        open: (kvm) => {
-          matrix.open(kvm);
+        open: (kvm, pins) => {
+          matrix.open(kvm, pins);
           module.references += 1;
         },
         close: () => {
@@ -159,6 +167,7 @@ export class VfioAp {
         ioctl: (command, argument, caller) =>
           attachmentIoctl(attachment, command, argument, caller),
       },
+      this.groups,
       this.kernel.bus.clock,
     );
   }

@@ -7,7 +7,7 @@ import {
   violations,
 } from '@vfiokit/ap';
 import { describe, expect, it } from 'vitest';
-import { errnoOf } from '../support/fixture.js';
+import { errnoOf, Opener } from '../support/fixture.js';
 import { type Actor, attempting, everyInterleaving } from '../support/interleave.js';
 
 const HARDWARE = { adapters: [5, 6], domains: [4, 0x47], controlDomains: [4] };
@@ -27,34 +27,32 @@ function sound(world: Parameters<typeof violations>[0]) {
   };
 }
 
-/** A VMM, one system call at a time: open the group, tie it to the machine, open the device, use it, close. */
+/** A VMM in three steps: opens the way to a device, ties its machine to it and opens it, uses it and closes everything. */
 function* vmm(world: VfioApWorld, name: string, id: string, results: string[]): Actor {
   const matrix = world.matrices.get(id);
   if (matrix === undefined) return;
   const kvm = new Kvm({ name }, world.partition.hardware);
-  const closers: (() => void)[] = [];
-  const steps: (() => void)[] = [
-    () => {
-      const group = matrix.device.openGroup();
-      closers.push(() => group.close());
-      group.setKvm(kvm);
-      steps.push(() => {
-        const file = group.openDevice();
-        closers.push(() => file.close());
-        results.push(`${name} open`);
-      });
-    },
-  ];
-  for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
-    yield;
+  let opener: Opener | undefined;
+  let opened = false;
+  const attempt = (step: () => unknown): void => {
     const code = errnoOf(step);
     if (code !== 'ok') results.push(`${name} ${code}`);
-  }
-  for (const close of closers.reverse()) {
-    yield;
-    new GuestInstructions(kvm).nqap(0x0504, { id: 1, text: name });
-    close();
-  }
+  };
+  attempt(() => {
+    opener = new Opener(world.partition, matrix.device, { kvm });
+  });
+  if (opener === undefined) return;
+  yield;
+  attempt(() => opener?.tie());
+  yield;
+  attempt(() => {
+    opener?.open();
+    opened = true;
+    results.push(`${name} open`);
+  });
+  yield;
+  if (opened) new GuestInstructions(kvm).nqap(0x0504, { id: 1, text: name });
+  opener.user.close();
 }
 
 describe('every order of steps of', () => {

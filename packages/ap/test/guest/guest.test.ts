@@ -137,7 +137,7 @@ describe('Linux in a guest', () => {
       ['05.0047', 'cex4queue'],
     ]);
     expect(reset).toEqual(['05.0004', '05.0047']);
-    expect(guest.kvm.memory.pinned).toBe(2);
+    expect(guest.device!.device.pins.total).toBe(2);
     const results: (string | number)[] = [];
     bus.queue(0x0504)!.enqueue({ text: 'rsa', done: (result) => results.push(result) });
     m.clock.advance(10);

@@ -6,7 +6,7 @@ import {
   observe,
 } from '@vfiokit/ap';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { bystander, errnoOf, HARDWARE, usable } from '../support/fixture.js';
+import { bystander, errnoOf, HARDWARE, Opener, usable } from '../support/fixture.js';
 
 const rc = (status: number) => (status >>> 16) & 0xff;
 
@@ -80,9 +80,10 @@ describe('the matrix bus', () => {
     matrixOf('m1', [5], [4]);
     matrixOf('m2', [6], [4]);
     const guest = start('g1', 'm1');
-    const group = world.matrices.get('m2')!.device.openGroup();
-    group.setKvm(guest.kvm);
-    expect(errnoOf(() => group.openDevice())).toBe('EPERM');
+    const opener = new Opener(world.partition, world.matrices.get('m2')!.device, {
+      kvm: guest.kvm,
+    });
+    expect(errnoOf(() => opener.tie(guest.kvmVfio).open())).toBe('EPERM');
   });
 
   it('[ap:193] strictly, keeps for a running guest what it has', () => {
@@ -146,9 +147,10 @@ describe('the matrix bus', () => {
     matrixOf('m1', [5], [4]);
     matrixOf('m2', [6], [0x47]);
     const guest = start('g1', 'm1');
-    const group = world.matrices.get('m2')!.device.openGroup();
-    group.setKvm(guest.kvm);
-    expect(errnoOf(() => group.openDevice())).toBe('EPERM');
+    const opener = new Opener(world.partition, world.matrices.get('m2')!.device, {
+      kvm: guest.kvm,
+    });
+    expect(errnoOf(() => opener.tie(guest.kvmVfio).open())).toBe('EPERM');
     // What uniting the masks would have given it: the host's 05.0047 and 06.0004 beside the two that were assigned.
     guest.kvm.setMasks({ apm: ApMask.of(5, 6), aqm: ApMask.of(4, 0x47), adm: ApMask.NONE });
     expect(usable(guest)).toEqual(['05.0004', '05.0047', '06.0004', '06.0047']);

@@ -1,4 +1,4 @@
-import { EventFd, type VfioFile } from '@vfiokit/uapi';
+import { EventFd, Process, type VfioFile } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import { free, Holder } from '../support/fixture.js';
 
@@ -126,21 +126,22 @@ describe('anything else', () => {
     expect(holder.ioctl(0x3b99)).toBe(EOPNOTSUPP);
     expect(holder.ioctl(GET_REGION_INFO, words(32, 0, 0, 0, 0, 0, 0, 0))).toBe(EINVAL);
     const { file } = holder;
-    expect([file.read(), file.write(), file.pread(), file.pwrite(), file.mmap()]).toEqual(
-      Array(5).fill(EINVAL),
-    );
+    const bytes = new Uint8Array(4);
+    expect([
+      file.read(0, 0, 4),
+      file.write(0, 0, 4, 0),
+      file.pread(bytes, 0),
+      file.pwrite(bytes, 0),
+      file.mmap({ position: 0, length: 4096, shared: true }),
+    ]).toEqual(Array(5).fill(EINVAL));
   });
 
   it('is refused on a character device that is not bound', () => {
     const m = free();
-    const cdev = m.assigned([5], [4]).instance.vfio.openCdev();
-    expect(
-      cdev.ioctl(
-        GET_INFO,
-        words(16, 0, 0, 0),
-        new Holder(m, m.create('33333333-3333-3333-3333-333333333333')).process,
-      ),
-    ).toBe(EINVAL);
+    const { vfio } = m.assigned([5], [4]).instance;
+    const process = new Process();
+    const file = m.dev.open(vfio.nodePath!, process);
+    expect(file.ioctl?.(GET_INFO, words(16, 0, 0, 0), process)).toBe(EINVAL);
   });
 });
 

@@ -27,7 +27,7 @@ describe('a guest that enables interrupts', () => {
     const { m, holder, kvm } = running();
     expect(holder.aqic(Q, true, 0x5000, 3)).toMatchObject({ kind: 'done', cc: 0 });
     expect(m.hardware.interruptsEnabled(Q)).toBe(true);
-    expect([kvm.memory.pins(0x5000), kvm.gisa!.references(3)]).toEqual([1, 1]);
+    expect([holder.pins.count(0x5000), kvm.gisa!.references(3)]).toEqual([1, 1]);
     m.hardware.nqap(Q, { id: 1, text: 'rsa' });
     expect([kvm.gisa!.take(), kvm.gisa!.alerts]).toEqual([0x10, 1]);
   });
@@ -36,30 +36,30 @@ describe('a guest that enables interrupts', () => {
     ['0', 0],
     ['outside of its storage', 2 ** 40],
   ])('[ap:152] gets RC 06 for an indicator at %s', (_, nib) => {
-    const { holder, kvm } = running();
+    const { holder } = running();
     const outcome = holder.aqic(Q, true, nib);
     expect([rcOf(outcome), outcome]).toMatchObject([6, { cc: 3 }]);
-    expect(kvm.memory.pinned).toBe(0);
+    expect(holder.pins.total).toBe(0);
   });
 
   it('[ap:153] gets RC 06 where the page cannot be pinned', () => {
     const { holder, kvm } = running();
-    kvm.memory.unmap(0x5000, 0x1000);
+    holder.unmap(0x5000);
     expect(rcOf(holder.aqic(Q, true))).toBe(6);
     expect(kvm.gisa!.references(3)).toBe(0);
   });
 
   it('[ap:154] gets RC 06 without an interruption state area', () => {
-    const { holder, kvm } = running({ gisa: false });
+    const { holder } = running({ gisa: false });
     expect(rcOf(holder.aqic(Q, true))).toBe(6);
-    expect(kvm.memory.pinned).toBe(0);
+    expect(holder.pins.total).toBe(0);
   });
 
   it('[ap:155] sees that they are enabled already, and keeps what it had', () => {
     const { holder, kvm } = running();
     holder.aqic(Q, true, 0x5000, 3);
     expect(rcOf(holder.aqic(Q, true, 0x7000, 4))).toBe(7);
-    expect([kvm.memory.pins(0x5000), kvm.memory.pins(0x7000)]).toEqual([1, 0]);
+    expect([holder.pins.count(0x5000), holder.pins.count(0x7000)]).toEqual([1, 0]);
     expect([kvm.gisa!.references(3), kvm.gisa!.references(4)]).toEqual([1, 0]);
   });
 
@@ -69,7 +69,7 @@ describe('a guest that enables interrupts', () => {
     // The guest's own reset ends interrupts without its host noticing.
     m.hardware.rapq(Q);
     expect(rcOf(holder.aqic(Q, true, 0x7000, 4))).toBe(0);
-    expect([kvm.memory.pins(0x5000), kvm.memory.pins(0x7000)]).toEqual([0, 1]);
+    expect([holder.pins.count(0x5000), holder.pins.count(0x7000)]).toEqual([0, 1]);
     expect([kvm.gisa!.references(3), kvm.gisa!.references(4)]).toEqual([0, 1]);
   });
 
@@ -77,14 +77,14 @@ describe('a guest that enables interrupts', () => {
     const { m, holder, kvm } = running();
     aqicAnswers(m, 3);
     expect(rcOf(holder.aqic(Q, true))).toBe(3);
-    expect([kvm.memory.pinned, kvm.gisa!.references(3)]).toEqual([0, 0]);
+    expect([holder.pins.total, kvm.gisa!.references(3)]).toEqual([0, 0]);
   });
 
   it('[ap:167] must share the page if it is protected', () => {
     const { holder, kvm } = running({ protected: true });
     expect(rcOf(holder.aqic(Q, true))).toBe(6);
-    expect(kvm.memory.pinned).toBe(0);
-    kvm.memory.share(0x5000);
+    expect(holder.pins.total).toBe(0);
+    kvm.share(0x5000);
     expect(rcOf(holder.aqic(Q, true))).toBe(0);
   });
 });
@@ -94,7 +94,7 @@ describe('a guest that disables interrupts', () => {
     const { m, holder, kvm } = running();
     holder.aqic(Q, true);
     expect(holder.aqic(Q, false)).toMatchObject({ kind: 'done', cc: 0 });
-    expect([kvm.memory.pinned, kvm.gisa!.references(3)]).toEqual([0, 0]);
+    expect([holder.pins.total, kvm.gisa!.references(3)]).toEqual([0, 0]);
     expect(m.hardware.interruptsEnabled(Q)).toBe(false);
   });
 
@@ -104,12 +104,12 @@ describe('a guest that disables interrupts', () => {
   });
 
   it('[ap:159] is patient with a queue that is busy: six attempts', () => {
-    const { m, holder, kvm } = running();
+    const { m, holder } = running();
     holder.aqic(Q, true);
     const asked = aqicAnswers(m, 2, 2, 2, 2, 2, 0);
     expect(rcOf(holder.aqic(Q, false))).toBe(0);
     expect(asked()).toBe(6);
-    expect(kvm.memory.pinned).toBe(0);
+    expect(holder.pins.total).toBe(0);
   });
 
   it('[ap:159] gives up after six, and gives back what they held all the same', () => {
@@ -118,7 +118,7 @@ describe('a guest that disables interrupts', () => {
     const asked = aqicAnswers(m, 2, 2, 2, 2, 2, 2, 0);
     expect(rcOf(holder.aqic(Q, false))).toBe(2);
     expect(asked()).toBe(6);
-    expect([kvm.memory.pinned, kvm.gisa!.references(3)]).toEqual([0, 0]);
+    expect([holder.pins.total, kvm.gisa!.references(3)]).toEqual([0, 0]);
   });
 
   it('keeps the page until the adapter is done with it', () => {
@@ -192,26 +192,35 @@ describe('an intercepted PQAP', () => {
 
 describe('unmapping the guest’s storage', () => {
   it('[ap:166] ends interrupts whose indicator lies in the range, and no others', () => {
-    const { m, mdev, holder, kvm } = running();
+    const { m, mdev, holder } = running();
     mdev.write('assign_domain', '0x47');
     holder.aqic(0x0504, true, 0x5000);
-    holder.aqic(0x0547, true, 0x9000);
-    mdev.instance.vfio.dmaUnmap(0x4000, 0x2000);
-    expect([kvm.memory.pins(0x5000), kvm.memory.pins(0x9000)]).toEqual([0, 1]);
+    holder.aqic(0x0547, true, 0x10_5000);
+    holder.unmap(0x5000);
+    expect([holder.pins.count(0x5000), holder.pins.count(0x10_5000)]).toEqual([0, 1]);
     expect([0x0504, 0x0547].map((q) => m.hardware.interruptsEnabled(q))).toEqual([false, true]);
+  });
+
+  it('[ap:166] goes by the address, not by the page', () => {
+    const { mdev, holder } = running();
+    mdev.write('assign_domain', '0x47');
+    holder.aqic(0x0504, true, 0x5000);
+    holder.aqic(0x0547, true, 0x5800);
+    mdev.instance.vfio.dmaUnmap(0x5000n, 0x800n);
+    expect(holder.pins.count(0x5000)).toBe(1);
   });
 
   it('leaves queues without interrupts alone, even at address 0', () => {
     const { m, mdev } = running();
     const asked = aqicAnswers(m);
-    mdev.instance.vfio.dmaUnmap(0, 0x1000);
+    mdev.instance.vfio.dmaUnmap(0n, 0x1000n);
     expect(asked()).toBe(0);
   });
 
   it('of another device is none of this one’s business', () => {
-    const { m, holder, kvm } = running();
+    const { m, holder } = running();
     holder.aqic(Q, true);
-    m.assigned([6], [4], M2).instance.vfio.dmaUnmap(0, 2 ** 30);
-    expect(kvm.memory.pinned).toBe(1);
+    m.assigned([6], [4], M2).instance.vfio.dmaUnmap(0n, 2n ** 30n);
+    expect(holder.pins.total).toBe(1);
   });
 });

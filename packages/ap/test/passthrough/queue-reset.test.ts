@@ -53,7 +53,7 @@ describe('VFIO_DEVICE_RESET', () => {
     holder.aqic(0x0504, true);
     m.hardware.setState(5, 'standby');
     expect(holder.ioctl(RESET)).toBe(EIO);
-    expect(holder.kvm.memory.pinned).toBe(0);
+    expect(holder.pins.total).toBe(0);
     mdev.write('assign_adapter', '6');
     expect(mdev.passed).toEqual(['05.0004', '06.0004']);
   });
@@ -82,9 +82,9 @@ describe('VFIO_DEVICE_RESET', () => {
     const m = free();
     const holder = new Holder(m, m.assigned([5], [4]));
     expect(rcOf(holder.aqic(0x0504, true))).toBe(0);
-    expect([holder.kvm.memory.pinned, holder.kvm.gisa!.references(3)]).toEqual([1, 1]);
+    expect([holder.pins.total, holder.kvm.gisa!.references(3)]).toEqual([1, 1]);
     expect(holder.ioctl(RESET)).toBe(0);
-    expect([holder.kvm.memory.pinned, holder.kvm.gisa!.references(3)]).toEqual([0, 0]);
+    expect([holder.pins.total, holder.kvm.gisa!.references(3)]).toEqual([0, 0]);
     expect(m.hardware.interruptsEnabled(0x0504)).toBe(false);
   });
 

@@ -139,7 +139,7 @@ describe('every step', () => {
 - start: {guest: g1}
 - plug: {guest: g1, matrix: m1}
 - irq: {guest: g1, queue: 05.0004, on: yes}
-- unmap: {guest: g1, start: 0x5000, size: 4096}
+- unmap: {guest: g1, address: 0x5000}
 - irq: {guest: g1, queue: 05.0004, on: no}
 - irq: {guest: g1, queue: 06.0004, on: yes}
 - reboot: g1

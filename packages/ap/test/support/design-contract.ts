@@ -1,6 +1,6 @@
 import { type ApDesign, type ApWorld, GuestInstructions, observe, violations } from '@vfiokit/ap';
 import { describe, expect, it } from 'vitest';
-import { errnoOf, HARDWARE, usable } from './fixture.js';
+import { errnoOf, HARDWARE, Opener, usable } from './fixture.js';
 
 /** Boots the checklist's machine and takes adapters 5 and 6 from the host, where that is a step of its own. */
 function ready(design: ApDesign): ApWorld {
@@ -71,17 +71,18 @@ export function describeApDesign(design: ApDesign): void {
       matrixOf(world, 'm1', [5], [4]);
       matrixOf(world, 'm2', [6], [0x47]);
       const guest = start(world, 'g1', 'm1');
-      const group = world.matrices.get('m2')!.device.openGroup();
-      group.setKvm(guest.kvm);
-      expect(errnoOf(() => group.openDevice())).toBe('EPERM');
+      const opener = new Opener(world.partition, world.matrices.get('m2')!.device, {
+        kvm: guest.kvm,
+      });
+      expect(errnoOf(() => opener.tie(guest.kvmVfio).open())).toBe('EPERM');
       expect(usable(guest)).toEqual(['05.0004']);
     });
 
     it('needs a machine to open a device for', () => {
       const world = ready(design);
       matrixOf(world, 'm1', [5], [4]);
-      const group = world.matrices.get('m1')!.device.openGroup();
-      expect(errnoOf(() => group.openDevice())).toBe('EINVAL');
+      const opener = new Opener(world.partition, world.matrices.get('m1')!.device);
+      expect(errnoOf(() => opener.open())).toBe('EINVAL');
     });
 
     it('adds to a running guest', () => {
@@ -121,9 +122,10 @@ export function describeApDesign(design: ApDesign): void {
       const guest = start(world, 'g1', 'm1');
       guest.boot();
       expect(observe(world).queues.get(0x0504)!.irq).toBe(true);
-      expect(guest.kvm.memory.pinned).toBe(1);
+      const { pins } = world.matrices.get('m1')!.device;
+      expect(pins.total).toBe(1);
       guest.exit();
-      expect(guest.kvm.memory.pinned).toBe(0);
+      expect(pins.total).toBe(0);
     });
 
     it('takes a matrix away when its user lets go', async () => {

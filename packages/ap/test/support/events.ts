@@ -4,6 +4,7 @@ import {
   formatApqn,
   GuestInstructions,
   observe,
+  vfioUser,
   violations,
 } from '@vfiokit/ap';
 import { VfioError } from '@vfiokit/uapi';
@@ -62,10 +63,14 @@ const EVENTS = {
     const matrix = w.matrices.get(MATRICES[b % 2]!);
     const guest = guestOf(w, a);
     if (matrix === undefined || guest === undefined) return;
-    const group = matrix.device.openGroup();
-    guest.process.fds.install(group);
-    group.setKvm(guest.kvm);
-    guest.process.fds.install(group.openDevice());
+    const user = vfioUser('group', w.partition.dev, matrix.device, guest.kvm);
+    try {
+      user.addToKvm(guest.kvmVfio);
+      user.openDevice();
+    } catch (error) {
+      user.close();
+      throw error;
+    }
   },
   unplug: (w: ApWorld, a: number) => guestOf(w, a)?.unplug(),
   exit: (w: ApWorld, a: number) => guestOf(w, a)?.exit(),

@@ -3,19 +3,23 @@ import {
   type ApMachineSpec,
   type ApMatrixMdev,
   type ApQueueDriver,
+  type EmulatedDevice,
   formatApqn,
-  type GroupFile,
   type Guest,
   type GuestSpec,
   handlePqap,
   Kvm,
   type KvmSpec,
+  type PagePins,
   type PqapOutcome,
   type VfioApInstance,
-  type VfioDeviceFile,
+  type VfioDoor,
+  type VfioUser,
+  vfioUser,
 } from '@vfiokit/ap';
 import type { Blocking } from '@vfiokit/driver-model';
-import { type IoctlArgument, Process } from '@vfiokit/uapi';
+import type { KvmVfio } from '@vfiokit/iommu';
+import type { IoctlArgument, Process, VfioDevice } from '@vfiokit/uapi';
 
 export const M1 = '11111111-1111-1111-1111-111111111111';
 export const M2 = '22222222-2222-2222-2222-222222222222';
@@ -148,18 +152,70 @@ export class Mdev {
   }
 }
 
+/** A VMM that opens a device step by step, for a machine of its own unless told. */
+export class Opener {
+  readonly kvm: Kvm;
+  readonly user: VfioUser;
+  /** The machine's VFIO device, if this has made it. */
+  readonly kvmVfio: KvmVfio | undefined;
+
+  constructor(
+    partition: Pick<ApMachine, 'dev' | 'hardware'>,
+    readonly vfio: EmulatedDevice,
+    { kvm, door = 'group' }: { kvm?: Kvm; door?: VfioDoor } = {},
+  ) {
+    this.kvm = kvm ?? new Kvm({ name: 'opener' }, partition.hardware);
+    const kvmVfio = this.kvm.createVfioDevice();
+    this.kvmVfio = typeof kvmVfio === 'number' ? undefined : kvmVfio;
+    this.user = vfioUser(door, partition.dev, vfio, this.kvm);
+  }
+
+  /** Ties the machine to what is open. A machine that somebody else has made its VFIO device for brings that along. */
+  tie(kvmVfio = this.kvmVfio!): this {
+    this.user.addToKvm(kvmVfio);
+    return this;
+  }
+
+  open(): VfioDevice {
+    return this.user.openDevice();
+  }
+}
+
 /** A user who has a device open by its group file for a machine, and does not let go when asked. */
 export class Holder {
   readonly kvm: Kvm;
-  readonly process = new Process();
-  readonly #group: GroupFile;
-  readonly file: VfioDeviceFile;
+  readonly file: VfioDevice;
+  readonly #opener: Opener;
+  readonly #mdev: Mdev;
 
-  constructor(fixture: ApMachine, mdev: Mdev, spec: Partial<KvmSpec> = {}) {
-    this.kvm = new Kvm({ name: 'holder', ...spec }, fixture.hardware);
-    this.#group = mdev.instance.vfio.openGroup();
-    this.#group.setKvm(this.kvm);
-    this.file = this.#group.openDevice();
+  constructor(partition: ApMachine, mdev: Mdev, spec: Partial<KvmSpec> = {}) {
+    this.kvm = new Kvm({ name: 'holder', ...spec }, partition.hardware);
+    this.#mdev = mdev;
+    this.#opener = new Opener(partition, mdev.instance.vfio, { kvm: this.kvm }).tie();
+    this.file = this.#opener.open();
+  }
+
+  get process(): Process {
+    return this.kvm.process;
+  }
+
+  get kvmVfio(): KvmVfio {
+    return this.#opener.kvmVfio!;
+  }
+
+  /** What is pinned of the machine's storage. */
+  get pins(): PagePins {
+    return this.#mdev.instance.vfio.pins;
+  }
+
+  /** Opens the device once more through the group. */
+  openAgain(): VfioDevice {
+    return this.#opener.open();
+  }
+
+  /** Takes the piece of storage around an address out of what is mapped for the device. */
+  unmap(address: number): void {
+    this.#opener.user.unmap(address);
   }
 
   /** An ioctl on the open device. */
@@ -177,8 +233,7 @@ export class Holder {
   }
 
   close(): void {
-    this.file.close();
-    this.#group.close();
+    this.#opener.user.close();
   }
 }
 

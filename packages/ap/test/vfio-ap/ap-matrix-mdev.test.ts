@@ -1,12 +1,22 @@
 import { Kvm, VFIO_AP_GENERATIONS } from '@vfiokit/ap';
 import { describe, expect, it } from 'vitest';
-import { errnoOf, free, HARDWARE, Holder, M2, machine, rcOf, record } from '../support/fixture.js';
+import {
+  errnoOf,
+  free,
+  HARDWARE,
+  Holder,
+  M2,
+  machine,
+  Opener,
+  rcOf,
+  record,
+} from '../support/fixture.js';
 
 describe('opening a mediated device', () => {
   it('[ap:123] needs a virtual machine', () => {
     const m = free();
     const { vfio } = m.assigned([5], [4]).instance;
-    expect(errnoOf(() => vfio.openGroup().openDevice())).toBe('EINVAL');
+    expect(errnoOf(() => new Opener(m, vfio).open())).toBe('EINVAL');
     expect(vfio.openCount).toBe(0);
   });
 
@@ -20,20 +30,17 @@ describe('opening a mediated device', () => {
     expect(m.shell.cat(m.device('06.00ab', 'status'))).toBe('in use\n');
     holder.close();
 
-    const kvm = new Kvm({ name: 'by cdev' }, m.hardware);
-    const cdev = mdev.instance.vfio.openCdev();
-    cdev.setKvm(kvm);
-    cdev.bind();
-    expect([...kvm.masks.apm]).toEqual([5, 6]);
+    const cdev = new Opener(m, mdev.instance.vfio, { door: 'cdev' }).tie();
+    cdev.open();
+    expect([...cdev.kvm.masks.apm]).toEqual([5, 6]);
   });
 
   it('[ap:125] is refused for a machine that has another', () => {
     const m = free();
     const holder = new Holder(m, m.assigned([5], [4]));
     const second = m.assigned([6], [4], M2);
-    const group = second.instance.vfio.openGroup();
-    group.setKvm(holder.kvm);
-    expect(errnoOf(() => group.openDevice())).toBe('EPERM');
+    const opener = new Opener(m, second.instance.vfio, { kvm: holder.kvm });
+    expect(errnoOf(() => opener.tie(holder.kvmVfio).open())).toBe('EPERM');
     expect([...holder.kvm.masks.apm]).toEqual([5]);
     expect(second.matrix.kvm).toBeUndefined();
   });
@@ -42,26 +49,31 @@ describe('opening a mediated device', () => {
     const m = free();
     const mdev = m.assigned([5], [4]);
     const holder = new Holder(m, mdev);
-    expect(errnoOf(() => mdev.instance.vfio.openGroup())).toBe('EBUSY');
+    expect(errnoOf(() => new Opener(m, mdev.instance.vfio))).toBe('EBUSY');
     holder.close();
-    expect(errnoOf(() => mdev.instance.vfio.openGroup())).toBe('ok');
+    expect(errnoOf(() => new Opener(m, mdev.instance.vfio))).toBe('ok');
   });
 
   it('goes by one door at a time', () => {
     const m = free();
     const { vfio } = m.assigned([5], [4]).instance;
-    const kvm = new Kvm({ name: 'g' }, m.hardware);
-    const group = vfio.openGroup();
-    const cdev = vfio.openCdev();
-    cdev.setKvm(kvm);
-    expect(errnoOf(() => cdev.bind())).toBe('EBUSY');
-    group.close();
-    cdev.bind();
-    expect(errnoOf(() => cdev.bind())).toBe('EINVAL');
-    expect(errnoOf(() => vfio.openGroup())).toBe('EBUSY');
-    const other = vfio.openCdev();
-    other.setKvm(kvm);
-    expect(errnoOf(() => other.bind())).toBe('EINVAL');
+    const group = new Opener(m, vfio);
+    const cdev = new Opener(m, vfio, { door: 'cdev' }).tie();
+    expect(errnoOf(() => cdev.open())).toBe('EBUSY');
+    group.user.close();
+    cdev.open();
+    expect(errnoOf(() => cdev.open())).toBe('EINVAL');
+    expect(errnoOf(() => new Opener(m, vfio))).toBe('EBUSY');
+    const other = new Opener(m, vfio, { door: 'cdev' }).tie();
+    expect(errnoOf(() => other.open())).toBe('EINVAL');
+  });
+
+  it('leaves the machine what it has when the file is untied', () => {
+    const m = free();
+    const opener = new Opener(m, m.assigned([5], [4]).instance.vfio).tie();
+    opener.open();
+    opener.user.removeFromKvm();
+    expect([...opener.kvm.masks.apm]).toEqual([5]);
   });
 
   it('[ap:129] with an empty guest matrix gives nothing', () => {
@@ -146,9 +158,8 @@ describe('the tie to KVM of earlier generations:', () => {
     const m = free({ vfioAp: { generation } });
     const first = new Holder(m, m.assigned([5], [4]));
     const second = m.assigned([6], [4], M2);
-    const group = second.instance.vfio.openGroup();
-    group.setKvm(first.kvm);
-    const result = errnoOf(() => group.openDevice());
+    const opener = new Opener(m, second.instance.vfio, { kvm: first.kvm });
+    const result = errnoOf(() => opener.tie(first.kvmVfio).open());
     return { result, kvm: first.kvm, second };
   }
 
@@ -171,23 +182,20 @@ describe('the tie to KVM of earlier generations:', () => {
     (generation) => {
       const m = free({ vfioAp: { generation } });
       const mdev = m.assigned([5], [4]);
-      const group = mdev.instance.vfio.openGroup();
-      group.openDevice();
-      const kvm = new Kvm({ name: 'g' }, m.hardware);
-      group.setKvm(kvm);
-      expect([...kvm.masks.apm]).toEqual([5]);
+      const opener = new Opener(m, mdev.instance.vfio);
+      opener.open();
+      opener.tie();
+      expect([...opener.kvm.masks.apm]).toEqual([5]);
     },
   );
 
   it('kvm-counter only forgets a machine that goes; group-notifier takes the queues from it', () => {
     const left = [counter, notifier].map((generation) => {
       const m = free({ vfioAp: { generation } });
-      const group = m.assigned([5], [4]).instance.vfio.openGroup();
-      const kvm = new Kvm({ name: 'g' }, m.hardware);
-      group.setKvm(kvm);
-      group.openDevice();
-      group.setKvm(undefined);
-      return [...kvm.masks.apm];
+      const opener = new Opener(m, m.assigned([5], [4]).instance.vfio).tie();
+      opener.open();
+      opener.user.removeFromKvm();
+      return [...opener.kvm.masks.apm];
     });
     expect(left).toEqual([[5], []]);
   });

@@ -11,6 +11,7 @@ import {
 import type { ApWorld } from '../../design/ap-design.js';
 import type { Guest } from '../../guest/guest.js';
 import { GuestInstructions } from '../../guest/guest-instructions.js';
+import { vfioUser } from '../../guest/vfio-user.js';
 import { handlePqap } from '../../kvm/pqap.js';
 import type { EmulatedDevice } from '../../vfio/emulated-device.js';
 import { stepKind } from '../step-kind.js';
@@ -64,14 +65,13 @@ export const GUEST_STEPS = {
     guestAndMatrix,
     ({ guest, matrix }) => `open ${matrix} for ${guest} beside what it has`,
     (world, { guest, matrix }) => {
-      const { kvm, process } = guestOf(world, guest);
-      const group = deviceOf(world, matrix).openGroup();
-      group.setKvm(kvm);
+      const { kvm, kvmVfio } = guestOf(world, guest);
+      const user = vfioUser('group', world.partition.dev, deviceOf(world, matrix), kvm);
       try {
-        process.fds.install(group.openDevice());
-        process.fds.install(group);
+        user.addToKvm(kvmVfio);
+        user.openDevice();
       } catch (error) {
-        group.close();
+        user.close();
         throw error;
       }
     },
@@ -96,9 +96,9 @@ export const GUEST_STEPS = {
   ),
   unmap: stepKind(
     'VMM',
-    v.strictObject({ guest: text, start: number, size: number }),
-    ({ guest, start, size }) => `unmap ${size} bytes at 0x${start.toString(16)} of ${guest}`,
-    (world, { guest, start, size }) => guestOf(world, guest).device?.device.dmaUnmap(start, size),
+    v.strictObject({ guest: text, address: number }),
+    ({ guest, address }) => `unmap the storage around 0x${address.toString(16)} of ${guest}`,
+    (world, { guest, address }) => guestOf(world, guest).device?.unmap(address),
   ),
   boot: stepKind(
     'guest',

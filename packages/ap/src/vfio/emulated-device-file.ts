@@ -1,14 +1,16 @@
+import type { DeviceDoor } from '@vfiokit/iommu';
 import { EINVAL, type IoctlArgument, type Process, type VfioDevice } from '@vfiokit/uapi';
 import type { EmulatedDeviceOps } from './emulated-device.js';
 
 /** An open emulated device. It has no regions: there is nothing to read, write or map, only calls. */
-export class VfioDeviceFile implements VfioDevice {
+export class EmulatedDeviceFile implements VfioDevice {
   readonly kind = 'device';
   #open = true;
 
   constructor(
     readonly name: string,
     private readonly ops: EmulatedDeviceOps,
+    private readonly door: DeviceDoor,
     private readonly onClose: () => void,
   ) {}
 
@@ -33,7 +35,10 @@ export class VfioDeviceFile implements VfioDevice {
   }
 
   ioctl(command: number, argument: IoctlArgument, caller: Process): number {
-    return this.#open ? this.ops.ioctl(command, argument, caller) : -EINVAL;
+    if (!this.#open) return -EINVAL;
+    return (
+      this.door.ioctl?.(command, argument, caller) ?? this.ops.ioctl(command, argument, caller)
+    );
   }
 
   close(): void {
