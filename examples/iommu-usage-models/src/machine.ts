@@ -1,9 +1,9 @@
 import {
+  BareDevice,
   ContainerProvider,
   type ContainerType,
   DevVfio,
   GENERIC_IOMMU,
-  type GroupDevice,
   IOMMU_PARAMETERS,
   IommuGroups,
   type IommuParameters,
@@ -13,7 +13,7 @@ import {
   type VfioGroup,
   VfioGroups,
 } from '@vfiokit/iommu';
-import { Process, VfioError } from '@vfiokit/uapi';
+import { Process } from '@vfiokit/uapi';
 import { container } from 'tsyringe';
 
 /** Where a monitor has its guest's memory, and how much that is. */
@@ -38,7 +38,10 @@ export class Machine {
     const iommu = { ...GENERIC_IOMMU, tce: POWERNV };
     for (let id = 0; id < 3; id += 1) groups.create({ id, iommu });
     for (const [name, id] of Object.entries(DEVICES) as [DeviceName, number][])
-      this.#groups.set(name, this.#own.resolve(VfioGroups).register(device(name, groups.get(id))));
+      this.#groups.set(
+        name,
+        this.#own.resolve(VfioGroups).register(new BareDevice(name, groups.get(id))),
+      );
   }
 
   /** The group that a device is in. */
@@ -51,18 +54,4 @@ export class Machine {
     const parameters = this.#own.resolve<IommuParameters>(IOMMU_PARAMETERS);
     return new ContainerProvider(this.#own.resolve(DevVfio), parameters, this.process, type);
   }
-}
-
-/** A device that is assigned, but not opened: who shares what is settled before that. */
-function device(name: string, iommuGroup: GroupDevice['iommuGroup']): GroupDevice {
-  return {
-    name,
-    iommuGroup,
-    openCount: 0,
-    goingAway: false,
-    match: (text) => (text === name ? 1 : 0),
-    open: () => {
-      throw new VfioError('EOPNOTSUPP', `${name}: this example opens no devices`);
-    },
-  };
 }

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import {
+  BareDevice,
   type Container,
   DevVfio,
   GENERIC_IOMMU,
-  type GroupDevice,
   type IommuGroup,
   IommuGroups,
   registerIommu,
@@ -29,16 +29,7 @@ export class BenchHost {
   /** A type1 v2 container with a group of its own. */
   type1(): { container: Container; type1: Type1; group: IommuGroup } {
     const group = this.#services.resolve(IommuGroups).create({ iommu: GENERIC_IOMMU });
-    const device: GroupDevice = {
-      name: `device ${group.id}`,
-      iommuGroup: group,
-      openCount: 0,
-      goingAway: false,
-      match: () => 1,
-      open: () => {
-        throw new Error('it is not opened here');
-      },
-    };
+    const device = new BareDevice(`device ${group.id}`, group);
     const vfio = this.#services.resolve(VfioGroups).register(device);
     const container = this.#services.resolve(DevVfio).openContainer();
     vfio.setContainer(container, this.process);

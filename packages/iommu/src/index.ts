@@ -15,6 +15,7 @@ export * from './container/quirks.js';
 
 // Groups and device nodes
 export * from './dev-vfio.js';
+export { BareDevice } from './group/bare-device.js';
 export * from './group/device-node.js';
 export * from './group/group-device.js';
 export * from './group/group-file.js';

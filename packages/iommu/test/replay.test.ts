@@ -14,7 +14,10 @@ import { EduDma } from './support/edu-dma.js';
 import { OtherFile, StubDevice, TestHost } from './support/host.js';
 import { COMMANDS, swapped } from './support/recorded-structures.js';
 
-const SHARED = fileURLToPath(new URL('../../../../shared/traces/', import.meta.url));
+/** The recordings that come with the repository, and beside it perhaps all that were made. */
+const FOLDERS = ['../../../test/fixtures/traces/', '../../../../shared/traces/'].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+);
 const BITMAP = 0x400_0000_0000;
 
 /** A recorded line, as far as containers and groups are concerned. */
@@ -268,16 +271,20 @@ function mine({ op, obj }: Line): boolean {
 
 const text = (ret: number) => (ret < 0 ? `-${errnoName(ret)}` : `${ret}`);
 
-const traces = existsSync(SHARED)
-  ? readdirSync(SHARED, { recursive: true })
+/** By name; one that is in both folders is read once. */
+const traces = new Map(
+  FOLDERS.filter(existsSync).flatMap((folder) =>
+    readdirSync(folder, { recursive: true })
       .map(String)
       .filter((name) => name.endsWith('.jsonl.gz'))
       .sort()
-  : [];
+      .map((name) => [name, join(folder, name)] as const),
+  ),
+);
 
-describe.skipIf(traces.length === 0)('containers and groups of the recorded kernels', () => {
-  test.each(traces)('%s: every answer is the kernel’s', (name) => {
-    const [meta, ...lines] = gunzipSync(readFileSync(join(SHARED, name)))
+describe('containers and groups of the recorded kernels', () => {
+  test.each([...traces])('%s: every answer is the kernel’s', (_name, path) => {
+    const [meta, ...lines] = gunzipSync(readFileSync(path))
       .toString()
       .split('\n')
       .filter((text) => text !== '')

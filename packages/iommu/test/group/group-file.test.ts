@@ -1,3 +1,4 @@
+import { BareDevice } from '@vfiokit/iommu';
 import { Process, VfioError } from '@vfiokit/uapi';
 import { describe, expect, test } from 'vitest';
 import {
@@ -323,6 +324,18 @@ describe('devices of a group', () => {
     full.fds.install = () => -24;
     expect(getDeviceFd(file, device.name, full)).toBe(-24);
     expect(device.openCount).toBe(0);
+  });
+
+  test('a bare device is in a group, and cannot be opened', () => {
+    const host = new TestHost();
+    const device = new BareDevice('0000:00:02.0', host.iommuGroup());
+    host.groups.register(device);
+    const container = host.container();
+    container.add(device);
+    container.setIommu(3);
+    const file = container.group(device);
+    expect(getDeviceFd(file, '0000:00:02.0', host.process)).toBe(-95);
+    expect(getDeviceFd(file, '0000:00:02.1', host.process)).toBe(ENODEV);
   });
 
   test('holds tells whose devices a group has', () => {
