@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VfioError } from '@vfiokit/uapi';
 
@@ -40,36 +40,70 @@ export class FileLock implements HostLock {
   async acquire(): Promise<AsyncDisposable> {
     await mkdir(this.folder, { recursive: true });
     const me: Owner = { pid: process.pid, started: (await startTime(process.pid)) ?? '' };
-    for (let attempt = 0; attempt < 3; attempt += 1) {
-      try {
-        const file = await open(this.#path, 'wx');
-        await file.writeFile(JSON.stringify(me));
-        await file.close();
-        return { [Symbol.asyncDispose]: () => rm(this.#path, { force: true }) };
-      } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    const own = `${this.#path}.${process.pid}`;
+    const text = JSON.stringify(me);
+    // Written first and linked then: whoever sees the lock sees its owner.
+    await writeFile(own, text);
+    try {
+      for (let attempt = 0; attempt < 3; attempt += 1) {
+        if (await succeeds(link(own, this.#path), 'EEXIST'))
+          return { [Symbol.asyncDispose]: () => this.#release(text) };
+        const held = await readIfThere(this.#path);
+        if (held === undefined) continue;
+        const owner = ownerOf(held);
+        if (owner !== undefined && (await startTime(owner.pid)) === owner.started)
+          throw new VfioError(
+            'EBUSY',
+            `${this.#path}: process ${owner.pid} is changing this machine; wait for it`,
+          );
+        await this.#takeOver(held);
       }
-      const owner = await this.#owner();
-      if (owner !== undefined && (await startTime(owner.pid)) === owner.started)
-        throw new VfioError(
-          'EBUSY',
-          `${this.#path}: process ${owner.pid} is changing this machine; wait for it`,
-        );
-      // Moved away rather than removed: of two that take over, the rename of one fails.
-      const stale = `${this.#path}.${process.pid}.stale`;
-      await rename(this.#path, stale).catch(() => undefined);
-      await rm(stale, { force: true });
+    } finally {
+      await rm(own, { force: true });
     }
     throw new VfioError('EBUSY', `${this.#path}: others keep taking the lock; try again`);
   }
 
-  async #owner(): Promise<Owner | undefined> {
-    try {
-      return JSON.parse(await readFile(this.#path, 'utf8')) as Owner;
-    } catch {
-      // Gone meanwhile, or its writer died before the first byte: nobody holds it.
-      return undefined;
-    }
+  /** Moves a lock of the dead away. If it has become somebody's meanwhile it is put back. */
+  async #takeOver(stale: string): Promise<void> {
+    const moved = `${this.#path}.${process.pid}.stale`;
+    if (!(await succeeds(rename(this.#path, moved), 'ENOENT'))) return;
+    if ((await readIfThere(moved)) !== stale) await succeeds(link(moved, this.#path), 'EEXIST');
+    await rm(moved, { force: true });
+  }
+
+  async #release(text: string): Promise<void> {
+    if ((await readIfThere(this.#path)) === text) await rm(this.#path, { force: true });
+  }
+}
+
+/** What a lock says of its owner; undefined for one that says nothing. */
+function ownerOf(text: string): Owner | undefined {
+  try {
+    return JSON.parse(text) as Owner;
+  } catch {
+    // Not written by this program, or cut short by a crash of the machine: nobody holds it.
+    return undefined;
+  }
+}
+
+/** Whether a file operation went well; false for the one error that is expected. */
+async function succeeds(operation: Promise<void>, expected: string): Promise<boolean> {
+  try {
+    await operation;
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === expected) return false;
+    throw error;
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
