@@ -36,9 +36,9 @@ test('serve binds a device with its group, serves it, logs messages and ends cle
 test('serve refuses what is no model', async () => {
   const args = { _: ['0000:65:00.0'], device: '0000:65:00.0', socket: path, spin: 'soon' };
   const invocation = { args, machine: 'x86-server', io: captureIo() };
-  await expect(
-    serve.run(invocation as unknown as Parameters<typeof serve.run>[0]),
-  ).rejects.toThrow(/--spin soon/);
+  await expect(serve.run(invocation as unknown as Parameters<typeof serve.run>[0])).rejects.toThrow(
+    /--spin soon/,
+  );
 });
 
 test('QEMU is told to share its memory', () => {
