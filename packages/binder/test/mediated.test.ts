@@ -18,9 +18,10 @@ const TYPE = `${PARENT}/mdev_supported_types/vfio_ap-passthrough`;
 const FULL = `0x${'f'.repeat(64)}`;
 
 /** An s390 partition with two adapters and three domains, vfio_ap loaded. */
-function partition() {
+function partition(instances?: number) {
   const machine = new ApMachine({
     hardware: { adapters: [5, 6], domains: [4, 0x47, 0xab], controlDomains: [4] },
+    ...(instances === undefined ? {} : { vfioAp: { instances } }),
   });
   machine.loadVfioAp();
   const sysfs = new ModelSysfs(new Directory({ sys: machine.core.sys }));
@@ -147,6 +148,12 @@ describe('mediated devices', () => {
     const { create } = partition();
     await create(U1);
     expect(await create(U1)).toBe(-17);
+  });
+
+  test('[binding:244] where none is left it is EUSERS', async () => {
+    const { create } = partition(1);
+    await create(U1);
+    expect(await create(U2)).toBe(-87);
   });
 
   test('[binding:28 binding:245] nothing matches them: no override, and what is unbound can only be made anew', async () => {
