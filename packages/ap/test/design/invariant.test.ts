@@ -3,6 +3,7 @@ import {
   MatrixBusDesign,
   VFIO_AP_GENERATIONS,
   VfioApDesign,
+  type VfioApGeneration,
   violations,
 } from '@vfiokit/ap';
 import fc from 'fast-check';
@@ -52,6 +53,28 @@ describe('whatever happens to a machine,', () => {
     const intruder = world.partition.startGuest({ name: 'g2' });
     intruder.kvm.setMasks(world.partition.guests.get('g1')!.kvm.masks);
     expect(happen(world, ['wait', 0, 0, 0], users)).toContain('00.0000: usable by two guests');
+  });
+});
+
+describe('vfio_ap with the filter and without the veto', () => {
+  it('keeps to it all the same: what the veto keeps is a guest’s crypto', () => {
+    const generation: VfioApGeneration = { ...VFIO_AP_GENERATIONS[2], veto: false };
+    const boot = () => new VfioApDesign().boot({ hardware: SMALL, generation });
+    fc.assert(
+      fc.property(anyEvents, (events) => check(boot(), events)),
+      { numRuns: 200 },
+    );
+    const world = boot();
+    world.free('adapter', 0);
+    world.create('m1');
+    world.assign('m1', 'adapter', 0);
+    world.assign('m1', 'domain', 0);
+    const guest = world.partition.startGuest({ name: 'g1' });
+    guest.plug(world.matrices.get('m1')!.device);
+    expect(guest.usableQueues).toEqual([0]);
+    world.reclaim('adapter', 0);
+    expect(guest.usableQueues).toEqual([]);
+    expect(violations(world)).toEqual([]);
   });
 });
 
