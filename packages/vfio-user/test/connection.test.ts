@@ -1,3 +1,4 @@
+import { Process } from '@vfiokit/uapi';
 import { describe, expect, test } from 'vitest';
 import { bench, bytes, cut, json, message, type Peer, u32, u64 } from './peer.js';
 
@@ -314,14 +315,17 @@ describe('the end of a connection', () => {
   });
 
   test('[vfio-user:44] a thousand clients leave no descriptor behind', async () => {
-    using stage = await bench();
+    const user = new Process();
+    using stage = await bench({ process: user });
     const before = stage.descriptors;
     for (let i = 0; i < 1000; i += 1) {
       const peer = stage.hello();
       peer.map(0x1000, 0x1000, { fds: [peer.file(new Uint8Array(0x1000))] });
+      peer.irqs(0x24, 2, 0, 2, { fds: peer.eventfds(2).fds });
       peer.client.disconnect();
     }
     expect(stage.descriptors).toBe(before);
+    expect(user.fds.install({ kind: 'other', close() {} })).toBe(3);
     expect(stage.device.resets).toBe(1000);
   });
 });

@@ -1,5 +1,5 @@
 import {
-  type DeviceClient,
+  DeviceClient,
   EINVAL,
   type Process,
   VFIO_DEVICE_FEATURE_GET,
@@ -76,6 +76,8 @@ export class Session implements ChannelUser {
   readonly #outbox: Outbox;
   readonly #channel: Channel;
   readonly #access: RegionAccess;
+  /** Owns the eventfds that the device is given, for as long as the session lasts. */
+  readonly #irqs: DeviceClient;
   readonly #interrupts: Interrupts;
   readonly #migration: Migration;
   readonly #requests: DmaRequests;
@@ -89,7 +91,7 @@ export class Session implements ChannelUser {
     private readonly served: Served,
     channel: Channel,
   ) {
-    const { device, process, memory, descriptors, limits, client, regions } = served;
+    const { device, process, memory, descriptors, limits, regions } = served;
     const largest = HEADER_SIZE + ACCESS_SIZE + limits.maxDataXfer;
     this.#channel = channel;
     this.inbox = new Inbox(largest);
@@ -102,7 +104,8 @@ export class Session implements ChannelUser {
       limits.maxDataXfer,
       served.failed,
     );
-    this.#interrupts = new Interrupts(client, descriptors);
+    this.#irqs = new DeviceClient(device, process);
+    this.#interrupts = new Interrupts(this.#irqs, descriptors);
     this.#migration = new Migration(device, process, served.migrating);
     this.#requests = new DmaRequests(memory, this.#outbox, () => this.#run());
     const dma = new DmaCommands(memory, descriptors, served.unmap, limits.maxDataXfer);
@@ -321,6 +324,7 @@ export class Session implements ChannelUser {
     for (const fd of this.inbox.clear()) descriptors.close(fd);
     try {
       this.#interrupts.clear();
+      this.#irqs.close();
       this.#migration.close();
       if ((client.info().flags & VFIO_DEVICE_FLAGS_RESET) !== 0) client.reset();
     } catch (error) {
