@@ -3,7 +3,7 @@ import { VfioError } from '@vfiokit/uapi';
 
 /** The scenarios that come with the package, by name, each with what it is for. */
 export const SHIPPED_SCENARIOS = {
-  's390x-lpar': 'a partition with two adapters, a host that keeps one domain, and two guests',
+  's390x-lpar': 'two guests with crypto, and a host that keeps two domains of one adapter',
   veto: 'the host wants a queue back that a guest uses',
   comparison: 'what each design allows: the disputed cases one after the other',
   'hot-plug': 'adapters and domains come and go under running guests',
