@@ -3,7 +3,7 @@ import 'reflect-metadata';
 // Addresses
 export * from './address/address.js';
 export * from './address/dma-snapshot.js';
-export { IovaRanges, WHOLE_SPACE } from './address/iova-ranges.js';
+export { IovaRanges } from './address/iova-ranges.js';
 export * from './address/page-sizes.js';
 export { RangeTree } from './address/range-tree.js';
 // Mechanism: containers, the kinds of IOMMU that they can have, iommufd, KVM

@@ -1,7 +1,7 @@
 import { ADDRESS_END, type AddressRange } from './address.js';
 
 /** All addresses there are. */
-export const WHOLE_SPACE: AddressRange = { start: 0, end: ADDRESS_END };
+const WHOLE_SPACE: AddressRange = { start: 0, end: ADDRESS_END };
 
 /** Addresses that can be used: disjoint ranges, ascending. Immutable. */
 export class IovaRanges implements Iterable<AddressRange> {

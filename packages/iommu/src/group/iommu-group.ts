@@ -166,11 +166,6 @@ export class IommuGroup {
     else this.#pasids.set(pasid, domain);
   }
 
-  /** How many PASIDs have a domain. */
-  get pasidCount(): number {
-    return this.#pasids.size;
-  }
-
   get #isDefault(): boolean {
     return this.#domain === this.#defaultDomain && this.#pasids.size === 0;
   }

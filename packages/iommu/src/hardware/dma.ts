@@ -1,5 +1,4 @@
 import { EFAULT, type UserMapping } from '@vfiokit/uapi';
-import { hex } from '../address/address.js';
 
 /** The device reads memory. The bits are those of VFIO_DMA_MAP_FLAG_READ and _WRITE. */
 export const DMA_READ = 0x1;
@@ -98,9 +97,4 @@ function split(iova: number | bigint, done: number): [base: number, skip: number
   const at = iova + BigInt(done);
   if (at <= BigInt(Number.MAX_SAFE_INTEGER)) return [Number(at), 0];
   return [Number(at & -PAGE), Number(at % PAGE)];
-}
-
-/** A fault's text. */
-export function faultText(access: DmaAccess, iova: number): string {
-  return `DMA ${access === DMA_WRITE ? 'write' : 'read'} fault at ${hex(iova)}`;
 }

@@ -4,7 +4,6 @@ import type { KvmVm } from './kvm-vm.js';
 /** What hypercalls answer. */
 export const H_SUCCESS = 0;
 export const H_HARDWARE = -1;
-export const H_FUNCTION = -2;
 export const H_PARAMETER = -4;
 /** Never seen by the guest: the monitor has to emulate the call. */
 export const H_TOO_HARD = 9999;

@@ -62,11 +62,6 @@ export class EehPe {
     return this.#state === 'normal';
   }
 
-  /** An error has happened: both kinds of access stop. */
-  freeze(): void {
-    this.#state = 'stopped';
-  }
-
   /**
    * Carries an operation out.
    *

@@ -34,7 +34,7 @@ import type { DmaAccess } from '../hardware/dma.js';
 import type { DmaSpace, SpaceCapabilities, SpaceProvider, WindowRequest } from './dma-space.js';
 
 /** The kinds of IOMMU that a container can be given, by what VFIO_SET_IOMMU calls them. */
-export const CONTAINER_TYPES = {
+const CONTAINER_TYPES = {
   'type1 v1': VFIO_TYPE1_IOMMU,
   'type1 v2': VFIO_TYPE1v2_IOMMU,
   'spapr-tce v1': VFIO_SPAPR_TCE_IOMMU,

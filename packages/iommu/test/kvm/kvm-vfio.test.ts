@@ -80,6 +80,7 @@ describe('the pseudo-device that tells KVM of VFIO', () => {
     const other = machine.groupFd(machine.host.device({ caps: { enforcesCacheCoherency: false } }));
     const seen = [ADD, ADD, DEL].map((attribute, i) => {
       machine.set(attribute, i === 0 ? coherent : other);
+      expect(machine.vm.noncoherentDma).toBe(machine.vm.noncoherentRegistrations > 0);
       return machine.vm.noncoherentRegistrations;
     });
     expect(seen).toEqual([0, 1, 0]);
