@@ -1,4 +1,5 @@
 import { createWriteStream } from 'node:fs';
+import { finished } from 'node:stream/promises';
 import type { Target } from '@vfiokit/binder';
 import type { DeviceUser, Machine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
@@ -100,7 +101,7 @@ export const serve = command({
     } finally {
       for (const server of servers) server.close();
       for (const user of users) user[Symbol.dispose]();
-      log?.end();
+      if (log !== undefined) await finished(log.end());
     }
     return EXIT_OK;
   },
