@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { VfioError } from '@vfiokit/uapi';
 import { type ArgDef, parseArgs, renderUsage } from 'citty';
 import { type Command, EXIT_NO, EXIT_OK, EXIT_USAGE, UsageError } from './command.js';
@@ -24,15 +25,21 @@ export async function run(
       await help(commands, io);
       return name === undefined ? EXIT_USAGE : EXIT_OK;
     }
+    if (name === '--version' || name === '-V') {
+      io.print(await version());
+      return EXIT_OK;
+    }
     const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
     if (load === undefined)
-      throw new UsageError(`${name}: no such command; vfiokit --help lists them`);
+      throw new UsageError(
+        `${name}: no such command;${await suggestion(name, Object.keys(commands))} vfiokit --help lists them`,
+      );
     const command = await load();
     if (asksForHelp(raw)) {
       await commandHelp(command, io);
       return EXIT_OK;
     }
-    return await command.run({ args: parse(command, raw), raw, machine, io });
+    return await command.run({ args: await parse(command, raw), raw, machine, io });
   } catch (error) {
     if (error instanceof UsageError) {
       io.warn(error.message);
@@ -70,9 +77,12 @@ function asksForHelp(raw: readonly string[]): boolean {
   return (end === -1 ? raw : raw.slice(0, end)).some((word) => word === '--help' || word === '-h');
 }
 
-function parse(command: Command, raw: readonly string[]): ReturnType<typeof parseArgs> {
+async function parse(
+  command: Command,
+  raw: readonly string[],
+): Promise<ReturnType<typeof parseArgs>> {
   const definitions = Object.entries(command.args);
-  checkOptions(command, raw, definitions);
+  await checkOptions(command, raw, definitions);
   let args: ReturnType<typeof parseArgs>;
   try {
     args = parseArgs([...raw], command.args);
@@ -88,11 +98,11 @@ function parse(command: Command, raw: readonly string[]): ReturnType<typeof pars
 }
 
 /** citty takes any option; one that nobody knows is more likely a slip. */
-function checkOptions(
+async function checkOptions(
   command: Command,
   raw: readonly string[],
   definitions: readonly (readonly [string, ArgDef])[],
-): void {
+): Promise<void> {
   const options = definitions.filter(([, { type }]) => type !== 'positional');
   const find = (name: string) =>
     options.find(([key, definition]) => key === name || aliases(definition).includes(name))?.[1];
@@ -104,12 +114,28 @@ function checkOptions(
       find(name) ?? (find(name.replace(/^no-/, ''))?.type === 'boolean' ? BOOLEAN : undefined);
     if (known === undefined)
       throw new UsageError(
-        `${command.name}: no option ${word}; vfiokit ${command.name} --help lists them`,
+        `${command.name}: no option ${word};${await suggestion(
+          `--${name}`,
+          options.map(([key]) => `--${key}`),
+        )} vfiokit ${command.name} --help lists them`,
       );
     if (known.type === 'boolean' || value !== undefined) continue;
     i += 1;
     if (raw[i] === undefined) throw new UsageError(`${command.name}: ${word} needs a value`);
   }
+}
+
+/** What a word that nobody knows may have been meant to be; loaded when somebody slips. */
+async function suggestion(word: string, words: readonly string[]): Promise<string> {
+  const { nearest } = await import('@vfiokit/binder');
+  const [near] = nearest(word, words);
+  return near === undefined ? '' : ` did you mean ${near}?`;
+}
+
+async function version(): Promise<string> {
+  const path = new URL('../package.json', import.meta.url);
+  const { name, version } = JSON.parse(await readFile(path, 'utf8')) as Record<string, string>;
+  return `${name} ${version}`;
 }
 
 const BOOLEAN: ArgDef = { type: 'boolean' };
@@ -132,7 +158,9 @@ async function help(commands: CommandTable, io: Io): Promise<void> {
   ))
     io.print(line);
   io.print();
-  io.print('vfiokit COMMAND --help shows its options and an example.');
+  io.print(
+    'vfiokit COMMAND --help shows its options and an example; vfiokit --version the release.',
+  );
 }
 
 async function commandHelp(command: Command, io: Io): Promise<void> {

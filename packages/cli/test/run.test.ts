@@ -65,6 +65,12 @@ describe('a command line', () => {
     expect(out).toMatch(/^ {2}look +look at something$/m);
   });
 
+  test.each(['--version', '-V'])('says with %s which release it is', async (option) => {
+    const { status, out } = await call(option);
+    expect(status).toBe(0);
+    expect(out).toMatch(/^vfiokit \d+\.\d+\.\d+$/);
+  });
+
   test("shows a command's options and example with --help", async () => {
     const { status, out } = await call('look', '--help');
     expect(status).toBe(0);
@@ -76,6 +82,8 @@ describe('a command line', () => {
 describe('a wrong command line exits with 2 and says what is wrong', () => {
   test.each([
     [['teleport'], 'teleport: no such command; vfiokit --help lists them'],
+    [['lok'], 'lok: no such command; did you mean look? vfiokit --help lists them'],
+    [['look', 'a', '--dep'], 'look: no option --dep; did you mean --deep?'],
     [['look'], /^look: missing required positional argument: WHAT/],
     [['look', 'a', '--wide'], 'look: no option --wide; vfiokit look --help lists them'],
     [['look', 'a', '--limit'], 'look: --limit needs a value'],
