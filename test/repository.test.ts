@@ -49,7 +49,8 @@ describe('the repository', () => {
     const { license, description, files: shipped } = manifest(`packages/${name}`);
     expect(license).toBe('Apache-2.0');
     expect(description).toMatch(/\w+ \w+/);
-    expect(shipped).toContain('dist');
+    // What source maps and declaration maps point to goes with them.
+    expect(shipped).toEqual(expect.arrayContaining(['dist', 'src']));
     expect(existsSync(`${ROOT}packages/${name}/README.md`)).toBe(true);
   });
 });
