@@ -5,7 +5,13 @@ import {
   matchAuxiliary,
   Pairing,
 } from '@vfiokit/aux-bus';
-import { Directory, DriverCore, ModelSysfs, PciBus, PciBusDevice } from '@vfiokit/driver-model';
+import {
+  Directory,
+  DriverCore,
+  ModelSysfs,
+  PciBusDevice,
+  PciDriverBus,
+} from '@vfiokit/driver-model';
 import { describe, expect, test } from 'vitest';
 
 function fixture() {
@@ -54,7 +60,7 @@ describe('the auxiliary bus', () => {
   test('[binding:243] children go when the driver of their parent lets the parent go', async () => {
     const { core, bus, sysfs, driver } = fixture();
     bus.register(driver('one', 'foo.bar'));
-    const pci = new PciBus(core);
+    const pci = new PciDriverBus(core);
     let child: AuxiliaryDevice | undefined;
     pci.register({
       name: 'foo',

@@ -13,9 +13,9 @@ import {
   parseModprobeConfig,
   parseModulesAlias,
   strictMatch,
-  vfioAlias,
 } from '@vfiokit/binder';
 import { readCapture } from '@vfiokit/host';
+import { pciAlias } from '@vfiokit/pci';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { writeBinaryIndex } from '../bench/write-index.js';
@@ -42,7 +42,7 @@ describe('aliases that drivers advertise', () => {
     ['[binding:145]', { class: 0x030000, classMask: 0xffffff }, 'vfio_pci:v*d*sv*sd*bc03sc00i00*'],
     ['[binding:146]', { class: 0x030000, classMask: 0xf00000 }, undefined],
   ])('%s %j', (_, entry, alias) => {
-    expect(vfioAlias(entry)).toBe(alias);
+    expect(pciAlias({ ...entry, overrideOnly: true })).toBe(alias);
   });
 });
 

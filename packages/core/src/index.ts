@@ -10,7 +10,6 @@ export * from './extension.js';
 export { failure } from './failure.js';
 export { arcs, nextState, supportsState } from './migration/next-state.js';
 export * from './migration/record-stream.js';
-export { moduleAlias } from './module-alias.js';
 export { type ModuleIds, parseModuleIds } from './module-ids.js';
 export { OpenDevice } from './open-device.js';
 export { type OpenedFunction, type OpenFunctionOptions, openFunction } from './open-function.js';

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { moduleAlias } from '../src/module-alias.js';
 import { parseModuleIds } from '../src/module-ids.js';
 
 describe('the module parameter ids', () => {
@@ -24,17 +23,5 @@ describe('the module parameter ids', () => {
     const { ids, warnings } = parseModuleIds('8086,1234:11e8,nonsense');
     expect(ids).toEqual([{ vendor: 0x1234, device: 0x11e8 }]);
     expect(warnings).toEqual(['invalid id string "8086"', 'invalid id string "nonsense"']);
-  });
-});
-
-describe('the alias of an id', () => {
-  it('[core:C9.7] has a prefix of its own and stars for what does not matter', () => {
-    expect(moduleAlias({})).toBe('vfio_pci:v*d*sv*sd*bc*sc*i*');
-    expect(moduleAlias({ vendor: 0x15b3, device: 0x101e })).toBe(
-      'vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i*',
-    );
-    expect(moduleAlias({ class: 0x030000, classMask: 0xffff00 })).toBe(
-      'vfio_pci:v*d*sv*sd*bc03sc00i*',
-    );
   });
 });

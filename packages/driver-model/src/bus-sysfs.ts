@@ -6,8 +6,8 @@ import type { Driver } from './driver.js';
 import { deviceNode } from './driver-core.js';
 import { NO_OVERRIDE, parseDriverOverride } from './driver-override.js';
 import { type Attribute, attributeTable, objectDirectory } from './sysfs/attribute.js';
+import { parseUnsigned } from './sysfs/kstrtox.js';
 import { linkTo, mapDirectory, type SysfsDirectory, type SysfsNode } from './sysfs/node.js';
-import { parseUnsigned } from './sysfs/numbers.js';
 import type { UeventAction } from './uevent.js';
 
 const ACTIONS: readonly UeventAction[] = [

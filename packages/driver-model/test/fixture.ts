@@ -3,9 +3,9 @@ import {
   type DmaOwnership,
   DriverCore,
   ModelSysfs,
-  PciBus,
   PciBusDevice,
   type PciDriver,
+  PciDriverBus,
   type PciFunctionFacts,
   VirtualClock,
 } from '@vfiokit/driver-model';
@@ -69,7 +69,7 @@ export function fixture() {
   const core = new DriverCore(clock);
   const groups = new FakeGroups();
   let removed: (() => PciBusDevice) | undefined;
-  const pci: PciBus = new PciBus(core, {
+  const pci: PciDriverBus = new PciDriverBus(core, {
     dma: groups,
     scan: () => (removed === undefined ? [] : [removed()]),
   });

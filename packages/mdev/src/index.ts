@@ -1,5 +1,3 @@
-export * from './attempt.js';
-export * from './kstrtox.js';
 export * from './mdev-bus.js';
 export * from './mdev-device.js';
 export * from './mdev-driver.js';

@@ -1,13 +1,13 @@
 import {
   andThen,
+  attempt,
   attributeFile,
   type Blocking,
   Bus,
   type BusType,
   type DriverCore,
+  kstrtoul,
 } from '@vfiokit/driver-model';
-import { attempt } from './attempt.js';
-import { kstrtoul } from './kstrtox.js';
 import type { MdevDevice } from './mdev-device.js';
 import type { MdevDriver } from './mdev-driver.js';
 

@@ -1,5 +1,6 @@
 import {
   type Attribute,
+  attempt,
   attributeTable,
   Directory,
   linkTo,
@@ -7,7 +8,6 @@ import {
   objectDirectory,
   type SysfsDirectory,
 } from '@vfiokit/driver-model';
-import { attempt } from './attempt.js';
 import type { MdevDevice } from './mdev-device.js';
 import type { MdevParent } from './mdev-parent.js';
 import { parseUuid } from './uuid.js';

@@ -1,5 +1,5 @@
 import { Device, Directory, DriverCore, ModelSysfs } from '@vfiokit/driver-model';
-import { attempt, MdevBus, type MdevDevice, type MdevDriver, MdevParent } from '@vfiokit/mdev';
+import { MdevBus, type MdevDevice, type MdevDriver, MdevParent } from '@vfiokit/mdev';
 import { VfioError } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 
@@ -149,16 +149,5 @@ describe('remove', () => {
       text: 'a guest uses it',
     });
     expect(bus.devices.get(A)?.bound).toBe(true);
-  });
-});
-
-describe('an attribute made of an action', () => {
-  it('passes on what is no answer of the kernel', () => {
-    const { core } = setUp();
-    expect(() =>
-      attempt(core.log, () => {
-        throw new TypeError('a mistake');
-      }),
-    ).toThrow(TypeError);
   });
 });

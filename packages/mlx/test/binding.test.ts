@@ -1,7 +1,7 @@
 import { AuxiliaryBus, AuxiliaryDevice, matchAuxiliary } from '@vfiokit/aux-bus';
-import { moduleAlias, openFunction, VFIO_PCI, VfioPci } from '@vfiokit/core';
+import { openFunction, VFIO_PCI, VfioPci } from '@vfiokit/core';
 import { DriverCore, matchDevice } from '@vfiokit/driver-model';
-import { PciTopology } from '@vfiokit/pci';
+import { PciTopology, pciAlias } from '@vfiokit/pci';
 import { buildConfig } from '@vfiokit/testing';
 import { describe, expect, it } from 'vitest';
 import { MLX5_VFIO_PCI } from '../src/index.js';
@@ -42,7 +42,10 @@ describe('which device a derived driver takes', () => {
 
   it('[derived:7] is its own rather than the catch-all: the alias with the fewest wildcards', () => {
     const candidates = [VFIO_PCI, MLX5_VFIO_PCI].flatMap(({ name, ids }) =>
-      ids.map((id) => ({ name, wildcards: moduleAlias(id).split('*').length })),
+      ids.map((id) => ({
+        name,
+        wildcards: pciAlias({ ...id, overrideOnly: true })!.split('*').length,
+      })),
     );
     const best = candidates.reduce((a, b) => (b.wildcards < a.wildcards ? b : a));
     expect(best.name).toBe('mlx5_vfio_pci');

@@ -5,7 +5,6 @@ import {
   MIGRATION,
   type MigrationOps,
   type MigrationStream,
-  moduleAlias,
   openFunction,
   PLATFORM_HOOKS,
   registerCore,
@@ -15,7 +14,7 @@ import {
   type VfioPciDriver,
 } from '@vfiokit/core';
 import { GENERIC_IOMMU, IommuGroups, registerIommu } from '@vfiokit/iommu';
-import type { PciDevice } from '@vfiokit/pci';
+import { type PciDevice, type PciIdPattern, pciAlias } from '@vfiokit/pci';
 import {
   DeviceClient,
   type MigrationState,
@@ -457,10 +456,11 @@ describe('registering a driver', () => {
   });
 
   it('[derived:5 derived:6] gives ids an alias of their own, with the most wildcards for the catch-all', () => {
-    expect(moduleAlias({ vendor: 0x15b3, device: 0x101e })).toBe(
+    const alias = (id: PciIdPattern) => pciAlias({ ...id, overrideOnly: true });
+    expect(alias({ vendor: 0x15b3, device: 0x101e })).toBe(
       'vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i*',
     );
-    expect(VFIO_PCI.ids.map(moduleAlias)).toEqual(['vfio_pci:v*d*sv*sd*bc*sc*i*']);
+    expect(VFIO_PCI.ids.map(alias)).toEqual(['vfio_pci:v*d*sv*sd*bc*sc*i*']);
   });
 
   it('[derived:8] refuses what is on the list, unless the list is off', () => {

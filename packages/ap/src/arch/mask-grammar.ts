@@ -1,4 +1,4 @@
-import { cNumberAt } from '@vfiokit/mdev';
+import { cNumberAt } from '@vfiokit/driver-model';
 import { VfioError } from '@vfiokit/uapi';
 import { AP_MASK_BITS, ApMask } from './mask.js';
 import type { ApMatrix } from './matrix.js';

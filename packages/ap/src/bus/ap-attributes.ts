@@ -1,5 +1,10 @@
-import { type Attribute, attributeTable, parseBoolean } from '@vfiokit/driver-model';
-import { attempt, kstrtoul } from '@vfiokit/mdev';
+import {
+  type Attribute,
+  attempt,
+  attributeTable,
+  kstrtoul,
+  parseBoolean,
+} from '@vfiokit/driver-model';
 import { EINVAL, EIO, VfioError } from '@vfiokit/uapi';
 import { AP_QUEUE_STATUS, AP_RESPONSE, responseCode } from '../arch/queue-status.js';
 import { formatFunctions } from '../arch/tapq-info.js';

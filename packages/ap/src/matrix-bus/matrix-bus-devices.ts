@@ -1,5 +1,6 @@
 import {
   type Attribute,
+  attempt,
   attributeFile,
   type Blocking,
   Bus,
@@ -8,7 +9,7 @@ import {
   type DriverCore,
 } from '@vfiokit/driver-model';
 import type { VfioGroups } from '@vfiokit/iommu';
-import { attempt, type MdevBus, type MdevDriver, MdevParent } from '@vfiokit/mdev';
+import { type MdevBus, type MdevDriver, MdevParent } from '@vfiokit/mdev';
 import { VfioError } from '@vfiokit/uapi';
 import { plainBusType } from '../bus/plain-bus-type.js';
 import type { KernelClock } from '../kernel-clock.js';

@@ -1,4 +1,4 @@
-import { kstrtoul } from '@vfiokit/mdev';
+import { kstrtoul } from '@vfiokit/driver-model';
 import { VfioError } from '@vfiokit/uapi';
 import { ApMask } from '../arch/mask.js';
 import { parseApConfig } from '../arch/mask-grammar.js';

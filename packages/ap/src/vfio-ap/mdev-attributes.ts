@@ -1,5 +1,5 @@
-import type { Attribute, KernelLog } from '@vfiokit/driver-model';
-import { attempt, type MdevDevice } from '@vfiokit/mdev';
+import { type Attribute, attempt, type KernelLog } from '@vfiokit/driver-model';
+import type { MdevDevice } from '@vfiokit/mdev';
 import { formatApConfig } from '../arch/mask-grammar.js';
 import { ASSIGNABLE, type Assignable } from '../passthrough/assignable.js';
 import { formatControlDomains, formatQueues } from '../passthrough/matrix-text.js';

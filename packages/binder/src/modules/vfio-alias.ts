@@ -56,28 +56,3 @@ export function matchFields(
   }
   return matches;
 }
-
-/** The alias that a driver's override-only entry is advertised by; undefined for a class mask that can't be written. */
-export function vfioAlias(entry: {
-  readonly vendor?: number;
-  readonly device?: number;
-  readonly subvendor?: number;
-  readonly subdevice?: number;
-  readonly class?: number;
-  readonly classMask?: number;
-}): string | undefined {
-  const id = (value: number | undefined) =>
-    value === undefined ? '*' : value.toString(16).toUpperCase().padStart(8, '0');
-  const mask = entry.classMask ?? 0;
-  const bytes: string[] = [];
-  for (const shift of [16, 8, 0]) {
-    const bits = (mask >>> shift) & 0xff;
-    if (bits !== 0 && bits !== 0xff) return undefined;
-    const byte = ((entry.class ?? 0) >>> shift) & 0xff;
-    bytes.push(bits === 0 ? '*' : byte.toString(16).toUpperCase().padStart(2, '0'));
-  }
-  const text =
-    `vfio_pci:v${id(entry.vendor)}d${id(entry.device)}sv${id(entry.subvendor)}` +
-    `sd${id(entry.subdevice)}bc${bytes[0]}sc${bytes[1]}i${bytes[2]}`;
-  return text.endsWith('*') ? text : `${text}*`;
-}

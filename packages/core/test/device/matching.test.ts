@@ -1,4 +1,4 @@
-import { DriverCore, PciBus, PciBusDevice, type PciDriver } from '@vfiokit/driver-model';
+import { DriverCore, PciBusDevice, type PciDriver, PciDriverBus } from '@vfiokit/driver-model';
 import type { PciDevice } from '@vfiokit/pci';
 import { VfioError } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ const EINVAL = 22;
 function pciBus() {
   const machine = new Machine();
   const core = new DriverCore();
-  const bus = new PciBus(core);
+  const bus = new PciDriverBus(core);
   const functions = new Map<string, PciDevice>();
   const vfioPci: PciDriver = {
     name: VFIO_PCI.name,

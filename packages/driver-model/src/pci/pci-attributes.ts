@@ -3,7 +3,7 @@ import { EBUSY, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM, ERANGE } from '@vfiokit/
 import { andThen } from '../blocking.js';
 import { triggerOnNumber } from '../bus-sysfs.js';
 import { type Attribute, attributeTable } from '../sysfs/attribute.js';
-import { hex, parseBoolean, parseUnsigned } from '../sysfs/numbers.js';
+import { parseBoolean, parseUnsigned } from '../sysfs/kstrtox.js';
 import type { PciBusDevice, ResourceFacts } from './pci-bus-device.js';
 import type { PciDriver } from './pci-driver.js';
 
@@ -236,3 +236,8 @@ export const PCI_DEVICE_ATTRIBUTES: ReadonlyMap<string, Row> = attributeTable([
   ...RESET,
   ...SRIOV,
 ]);
+
+/** Lower-case hexadecimal of a fixed width behind `0x`, as most attributes show it. */
+function hex(value: number, digits: number): string {
+  return `0x${value.toString(16).padStart(digits, '0')}`;
+}

@@ -9,8 +9,8 @@ export interface PciDriver extends Driver<PciBusDevice> {
   /** Takes a device: 0, above 0 (a success that the kernel warns of), or a negated errno. */
   probe(device: PciBusDevice, id: PciIdEntry): number;
   /**
-   * A write to `sriov_numvfs` that gets as far as the driver: the number of VFs there are andThen, or a negated errno. It
-   * enables them with {@link PciBus.enableVfs}; 0 takes them away.
+   * A write to `sriov_numvfs` that gets as far as the driver: the number of VFs there are then, or a negated errno. It
+   * enables them with {@link PciDriverBus.enableVfs}; 0 takes them away.
    */
   sriovConfigure?(device: PciBusDevice, count: number): number | Promise<number>;
   /** Gives a VF its number of MSI-X vectors: 0 or a negated errno. */

@@ -1,21 +1,12 @@
-import type { PciIds } from '@vfiokit/pci';
+import type { PciIdPattern, PciIds } from '@vfiokit/pci';
 
 /** What an id that matches anything is, where a number has to stand (mod_devicetable.h: PCI_ANY_ID). */
 export const PCI_ANY_ID = 0xffff_ffff;
 
-/** An entry of a driver's id table (struct pci_device_id). An absent id matches anything, an absent number is 0. */
-export interface PciIdEntry {
-  readonly vendor?: number;
-  readonly device?: number;
-  readonly subvendor?: number;
-  readonly subdevice?: number;
-  /** 24 bits, compared where the mask has bits. */
-  readonly class?: number;
-  readonly classMask?: number;
-  /** What the driver keeps of the entry. */
+/** An entry of a driver's id table (struct pci_device_id). */
+export interface PciIdEntry extends PciIdPattern {
+  /** What the driver keeps of the entry; 0 if absent. */
   readonly driverData?: number;
-  /** Counts only for devices whose override names the driver (PCI_ID_F_VFIO_DRIVER_OVERRIDE). */
-  readonly overrideOnly?: boolean;
 }
 
 /** The entries of a table up to its terminator, as the kernel walks it (pci-driver.c: pci_match_id). */

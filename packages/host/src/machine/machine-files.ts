@@ -1,6 +1,7 @@
-import { moduleAlias, type VfioPciDriver } from '@vfiokit/core';
+import type { VfioPciDriver } from '@vfiokit/core';
 import { Directory, type DriverCore, type SysfsDirectory, textFile } from '@vfiokit/driver-model';
 import type { IommuGroups, VfioGroups } from '@vfiokit/iommu';
+import { type PciIdPattern, pciAlias } from '@vfiokit/pci';
 import type { DriverSpec, MachineDescription } from './description.js';
 import { iommuGroupsDirectory } from './iommu-groups-directory.js';
 import { idEntries } from './model-driver.js';
@@ -71,10 +72,10 @@ function blacklist(description: MachineDescription): string {
 
 /** The indexes that depmod would make: VFIO drivers have a prefix of their own, what is compiled in a file of its own. */
 function moduleIndexes({ description, vfioDrivers }: FilesInput): Directory {
+  const aliases = (entries: readonly PciIdPattern[]) =>
+    entries.map(pciAlias).filter((alias) => alias !== undefined);
   const native = (drivers: readonly DriverSpec[]) =>
-    drivers.flatMap(({ ids }) =>
-      idEntries(ids ?? []).map((entry) => moduleAlias(entry).replace(/^vfio_/, '')),
-    );
+    drivers.flatMap(({ ids }) => aliases(idEntries(ids ?? [])));
   const { vfio, modules } = description;
   const installed = new Set([...vfio.loaded!, ...vfio.available!]);
   const lines = [
@@ -84,7 +85,11 @@ function moduleIndexes({ description, vfioDrivers }: FilesInput): Directory {
       .flatMap(({ name, drivers }) => native(drivers).map((alias) => `alias ${alias} ${name}`)),
     ...vfioDrivers
       .filter(({ name }) => installed.has(name))
-      .flatMap(({ name, ids }) => ids.map((id) => `alias ${moduleAlias(id)} ${moduleOf(name)}`)),
+      .flatMap(({ name, ids }) =>
+        aliases(ids.map((id) => ({ ...id, overrideOnly: true }))).map(
+          (alias) => `alias ${alias} ${moduleOf(name)}`,
+        ),
+      ),
   ];
   const builtin = modules.filter(({ state }) => state === 'builtin');
   const modinfo = builtin.flatMap(({ name, drivers }) =>

@@ -2,8 +2,8 @@ import { registerCore, VFIO_PCI_DRIVERS, VfioPci, type VfioPciDriver } from '@vf
 import {
   DriverCore,
   ModelSysfs,
-  PciBus,
   PciBusDevice,
+  PciDriverBus,
   type PciFunctionFacts,
   VirtualClock,
 } from '@vfiokit/driver-model';
@@ -50,7 +50,7 @@ export class Machine {
   readonly core = new DriverCore(this.clock);
   readonly container: DependencyContainer;
   readonly topology: PciTopology;
-  readonly pci: PciBus;
+  readonly pci: PciDriverBus;
   readonly sysfs: ModelSysfs;
   readonly vfio: VfioPci;
   readonly iommuGroups: IommuGroups;
@@ -89,7 +89,7 @@ export class Machine {
     this.iommuGroups = this.container.resolve(IommuGroups);
     const groups = this.container.resolve(VfioGroups);
     this.#vfioDrivers = this.container.resolveAll<VfioPciDriver>(VFIO_PCI_DRIVERS);
-    this.pci = new PciBus(this.core, {
+    this.pci = new PciDriverBus(this.core, {
       dma: {
         claim: (device) =>
           this.#groupOf.get(device.name)?.useDefaultDomain(this.#holder(device)) ?? 0,

@@ -1,11 +1,11 @@
-import type { PciBus, PciBusDevice, PciDriver, PciIdEntry } from '@vfiokit/driver-model';
+import type { PciBusDevice, PciDriver, PciDriverBus, PciIdEntry } from '@vfiokit/driver-model';
 import { andThen, type Directory, linkTo, textFile } from '@vfiokit/driver-model';
 import type { PciDevice } from '@vfiokit/pci';
 import type { DriverSpec } from './description.js';
 
 /** What the drivers of a modelled machine need of it. */
 export interface DriverSurroundings {
-  readonly bus: () => PciBus;
+  readonly bus: () => PciDriverBus;
   /** The function behind a device of the bus. */
   readonly function: (device: PciBusDevice) => PciDevice;
   /** What a function's own driver makes of it, by folder: `{ net: 'eth0' }`. */

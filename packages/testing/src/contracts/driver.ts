@@ -1,5 +1,5 @@
-import { HOST_CONTAINER, moduleAlias, type VfioPciDriver } from '@vfiokit/core';
-import type { PciDevice } from '@vfiokit/pci';
+import { HOST_CONTAINER, type VfioPciDriver } from '@vfiokit/core';
+import { type PciDevice, pciAlias } from '@vfiokit/pci';
 import { container as root } from 'tsyringe';
 import { expect, vi } from 'vitest';
 import { type ContractCases, type Declines, describeContract } from './contract.js';
@@ -29,7 +29,7 @@ export function driverCases(make: () => DriverSubject): ContractCases {
       const { ids } = make().driver;
       expect(ids.length).toBeGreaterThan(0);
       for (const id of ids)
-        expect(moduleAlias(id)).toMatch(
+        expect(pciAlias({ ...id, overrideOnly: true })).toMatch(
           /^vfio_pci:v[0-9A-F*]+d[0-9A-F*]+sv[0-9A-F*]+sd[0-9A-F*]+bc[0-9A-F*]+sc[0-9A-F*]+i[0-9A-F*]+$/,
         );
     },

@@ -1,4 +1,4 @@
-import { cNumberAt } from '@vfiokit/mdev';
+import { cNumberAt } from '@vfiokit/driver-model';
 import * as v from 'valibot';
 import { parseApqn } from '../../arch/apqn.js';
 import type { Assignable } from '../../passthrough/assignable.js';

@@ -1,4 +1,4 @@
-import { cNumberAt, kstrtoul } from '@vfiokit/mdev';
+import { cNumberAt, kstrtoul } from '@vfiokit/driver-model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

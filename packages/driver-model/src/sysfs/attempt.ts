@@ -1,5 +1,5 @@
-import type { KernelLog } from '@vfiokit/driver-model';
 import { VfioError } from '@vfiokit/uapi';
+import type { KernelLog } from '../kernel-log.js';
 
 /**
  * Runs what a write to an attribute asks for, and answers as the attribute does: 0, or the negated errno of the

@@ -48,3 +48,22 @@ export function kstrtoul(text: string, subject: string): number {
     throw new VfioError('EINVAL', `${subject}: unexpected text behind the number in ${quoted}`);
   return Number(number.value);
 }
+
+/** The same for an attribute that answers any bad text with one errno: undefined for what {@link kstrtoul} throws for. */
+export function parseUnsigned(text: string): number | undefined {
+  const number = cNumberAt(text, text.startsWith('+') ? 1 : 0);
+  if (number === undefined || number.value >= 1n << 64n) return undefined;
+  const rest = text.slice(number.end);
+  return rest === '' || rest === '\n' ? Number(number.value) : undefined;
+}
+
+/**
+ * A boolean by its first letter (lib/kstrtox.c: kstrtobool): y, t, e, 1 or `on`; n, f, d, 0 or `off`; undefined for
+ * anything else.
+ */
+export function parseBoolean(text: string): boolean | undefined {
+  const lower = text.toLowerCase();
+  if (/^(?:[yte1]|on)/.test(lower)) return true;
+  if (/^(?:[nfd0]|of)/.test(lower)) return false;
+  return undefined;
+}

@@ -32,8 +32,11 @@ export interface PciBusOptions {
   scan?(): Iterable<PciBusDevice>;
 }
 
-/** The PCI bus: ids and overrides decide who matches, IOMMU groups who may be bound (drivers/pci/pci-driver.c). */
-export class PciBus extends Bus<PciBusDevice, PciDriver> {
+/**
+ * The driver core's PCI bus, what `/sys/bus/pci` is: ids and overrides decide who matches, IOMMU groups who may be bound
+ * (drivers/pci/pci-driver.c: pci_bus_type). A segment with functions on it is a `PciBus` of `@vfiokit/pci`.
+ */
+export class PciDriverBus extends Bus<PciBusDevice, PciDriver> {
   readonly #options: PciBusOptions;
   readonly #dynamicIds: Map<PciDriver, DynamicIds>;
 
@@ -153,7 +156,7 @@ function dynamicIdsOf(map: Map<PciDriver, DynamicIds>, driver: PciDriver): Dynam
 function pciBusType(
   dynamicIds: Map<PciDriver, DynamicIds>,
   options: PciBusOptions,
-  bus: () => PciBus,
+  bus: () => PciDriverBus,
 ): BusType<PciBusDevice, PciDriver> {
   const entry = (device: PciBusDevice, driver: PciDriver) =>
     matchDevice(driver, dynamicIds.get(driver)?.entries ?? [], device.facts, device.driverOverride);
