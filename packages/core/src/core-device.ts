@@ -1,11 +1,10 @@
 import type { DeviceDoor, GroupDevice, IommuGroup } from '@vfiokit/iommu';
 import type { PciDevice } from '@vfiokit/pci';
-import { EINVAL, type Process, type VfioDevice, VfioError } from '@vfiokit/uapi';
+import { EINVAL, type VfioDevice, VfioError } from '@vfiokit/uapi';
 import { DeviceFile } from './device-file.js';
 import { deviceIoctl } from './device-ioctl.js';
 import type { DeviceSet } from './device-set.js';
 import type { DirtyLogOps, PlatformHook } from './extension.js';
-import { failure } from './failure.js';
 import { Notifier } from './interrupts/notifier.js';
 import { MemoryLock } from './memory-lock.js';
 import type { MigrationDevice } from './migration/migration-device.js';
@@ -139,7 +138,7 @@ export class VfioPciCoreDevice implements GroupDevice {
    * @throws VfioError ENODEV while it is being removed, EINVAL for a second open through a character device, what the
    *   door refuses with, what enabling fails with.
    */
-  open(door: DeviceDoor, _opener: Process): VfioDevice {
+  open(door: DeviceDoor): VfioDevice {
     if (this.goingAway) throw new VfioError('ENODEV', `${this.name}: being removed`);
     if (door.kind === 'cdev' && this.#openCount !== 0)
       throw new VfioError('EINVAL', `${this.name}: open already; its character device opens once`);
@@ -182,7 +181,8 @@ export class VfioPciCoreDevice implements GroupDevice {
 
   #firstOpen(door: DeviceDoor): OpenDevice {
     const refused = door.bind(this);
-    if (refused < 0) throw failure(refused, `${this.name}: its IOMMU side is not set up`);
+    if (refused < 0)
+      throw VfioError.fromErrno(refused, `${this.name}: its IOMMU side is not set up`);
     try {
       const opened = new OpenDevice(this, door, this.#extensions(), deviceIoctl);
       this.migration?.open();

@@ -1,7 +1,6 @@
 import type { SavedState } from '@vfiokit/pci';
-import { EAGAIN } from '@vfiokit/uapi';
+import { EAGAIN, VfioError } from '@vfiokit/uapi';
 import type { VfioPciCoreDevice } from './core-device.js';
-import { failure } from './failure.js';
 import { hidesIntx } from './hidden-intx.js';
 import { resetUnusedSet } from './hot-reset.js';
 
@@ -31,20 +30,20 @@ export function enableFunction(core: VfioPciCoreDevice): EnabledFunction {
   const { pdev, parameters } = core;
   if (!parameters.disable_idle_d3) {
     const error = pdev.runtimePm.get();
-    if (error < 0) throw failure(error, `${pdev.name}: can't be woken`);
+    if (error < 0) throw VfioError.fromErrno(error, `${pdev.name}: can't be woken`);
   }
   pdev.setMaster(false);
   const enabled = pdev.enable();
   if (enabled < 0) {
     sleep(core);
-    throw failure(enabled, `${pdev.name}: can't be enabled`);
+    throw VfioError.fromErrno(enabled, `${pdev.name}: can't be enabled`);
   }
   // Only a lock that somebody holds is a reason to give up; a reset that does not work is merely remembered.
   const reset = pdev.tryResetFunction();
   if (reset === -EAGAIN) {
     pdev.disable();
     sleep(core);
-    throw failure(reset, `${pdev.name}: locked while it was to be reset; try again`);
+    throw VfioError.fromErrno(reset, `${pdev.name}: locked while it was to be reset; try again`);
   }
   pdev.saveState();
   const savedState = pdev.storeSavedState();

@@ -7,7 +7,6 @@ export { VfioPciCoreDevice } from './core-device.js';
 export { DeviceFile } from './device-file.js';
 export { BarDmaBufProvider, DmaBuf, type DmaBufImporter } from './dma-buf.js';
 export * from './extension.js';
-export { failure } from './failure.js';
 export { arcs, nextState, supportsState } from './migration/next-state.js';
 export * from './migration/record-stream.js';
 export { type ModuleIds, parseModuleIds } from './module-ids.js';

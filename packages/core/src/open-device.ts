@@ -1,6 +1,6 @@
 import type { DeviceDoor } from '@vfiokit/iommu';
 import type { PciDevice } from '@vfiokit/pci';
-import { ENODEV } from '@vfiokit/uapi';
+import { ENODEV, VfioError } from '@vfiokit/uapi';
 import { createConfig, type DeviceConfig } from './config/create-config.js';
 import type { ConfigEffects } from './config/effects.js';
 import type { ConfigRegister } from './config/virtual-config.js';
@@ -20,7 +20,6 @@ import type {
   OpenHook,
   OpeningDevice,
 } from './extension.js';
-import { failure } from './failure.js';
 import { Interrupts } from './interrupts/interrupts.js';
 import { IoEventFds } from './ioeventfds.js';
 import { LowPower } from './low-power.js';
@@ -212,7 +211,8 @@ export class OpenDevice implements ConfigEffects {
     const { pdev, kvm } = this;
     for (const hook of this.core.platformHooks) {
       const error = hook.open?.(pdev, kvm) ?? 0;
-      if (error < 0) throw failure(error, `${pdev.name}: the platform refused to open it`);
+      if (error < 0)
+        throw VfioError.fromErrno(error, `${pdev.name}: the platform refused to open it`);
       this.#undos.push(() => hook.close?.(pdev, kvm));
     }
   }
@@ -233,7 +233,8 @@ export class OpenDevice implements ConfigEffects {
       fixedRegion: (index) => this.#fixed.regions[index]!,
       mapBar: (bar) => {
         const error = this.barErrors[bar] ?? -ENODEV;
-        if (error < 0) throw failure(error, `${pdev.name}: its BAR ${bar} can't be mapped`);
+        if (error < 0)
+          throw VfioError.fromErrno(error, `${pdev.name}: its BAR ${bar} can't be mapped`);
         return pdev.barMemory(bar);
       },
       mapMemory: ({ block, offset, length, accessible }) =>
@@ -257,7 +258,7 @@ export class OpenDevice implements ConfigEffects {
       registers,
     });
     if (typeof config === 'number')
-      throw failure(config, `${pdev.name}: its configuration space can't be read`);
+      throw VfioError.fromErrno(config, `${pdev.name}: its configuration space can't be read`);
     return config;
   }
 

@@ -6,7 +6,7 @@ import {
   readDescription,
   shippedMachine,
 } from '@vfiokit/host';
-import { DeviceClient, Process, VFIO_PCI_REQ_IRQ_INDEX } from '@vfiokit/uapi';
+import { DeviceClient, VFIO_PCI_REQ_IRQ_INDEX } from '@vfiokit/uapi';
 import { describe, expect, test } from 'vitest';
 import { A, B, G, H, P, pending, R, testbed, V, X } from './testbed.js';
 
@@ -233,10 +233,7 @@ describe('groups', () => {
 /** Somebody has a device open; how is not the point. */
 function holdOpen(machine: Machine, name: string): () => void {
   const device = machine.vfio.device(machine.function(name))!;
-  const file = device.open(
-    { kind: 'cdev', bind: () => 0, unbind: () => {} } as never,
-    new Process(),
-  );
+  const file = device.open({ kind: 'cdev', bind: () => 0, unbind: () => {} } as never);
   return () => file.close();
 }
 

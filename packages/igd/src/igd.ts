@@ -6,7 +6,6 @@ import {
   type DeviceOverride,
   type DeviceRegion,
   type DeviceRegionProvider,
-  failure,
   type OpeningDevice,
 } from '@vfiokit/core';
 import type { PciDevice } from '@vfiokit/pci';
@@ -93,7 +92,7 @@ class IgdDevice implements DeviceOverride {
 
   #opregion({ name, config, vconfig }: OpeningDevice): readonly DeviceRegion[] {
     const asls = config.read(ASLS, 4);
-    if (asls < 0) throw failure(asls, `${name}: ASLS can't be read`);
+    if (asls < 0) throw VfioError.fromErrno(asls, `${name}: ASLS can't be read`);
     this.#complete = asls !== 0 && asls !== 0xffffffff;
     if (!this.#complete) return [];
     const opregion = mapOpRegion(name, asls, this.platform);

@@ -6,7 +6,7 @@ import {
   type KernelLog,
   mapDirectory,
 } from '@vfiokit/driver-model';
-import { ERRNO, type ErrnoName, errnoName, VfioError } from '@vfiokit/uapi';
+import { EIO, type ErrnoName, VfioError } from '@vfiokit/uapi';
 import type { MdevBus } from './mdev-bus.js';
 import { MdevDevice } from './mdev-device.js';
 import type { MdevDriver } from './mdev-driver.js';
@@ -78,7 +78,10 @@ export class MdevParent {
     device.attaching = false;
     if (errno !== 0) {
       void this.bus.removeDevice(device);
-      throw new VfioError(codeOf(errno), `${uuid}: ${this.driver.name} does not take it`);
+      throw VfioError.fromErrno(
+        typeof errno === 'number' ? errno : -EIO,
+        `${uuid}: ${this.driver.name} does not take it`,
+      );
     }
     device.entries.set('mdev_type', { kind: 'link', target: type.path });
     this.#devices.add(device);
@@ -112,9 +115,4 @@ export class MdevParent {
       env: { MDEV_STATE: state },
     });
   }
-}
-
-function codeOf(errno: number | Promise<number>): ErrnoName {
-  const name = typeof errno === 'number' ? errnoName(errno) : 'EIO';
-  return Object.hasOwn(ERRNO, name) ? (name as ErrnoName) : 'EIO';
 }

@@ -2,7 +2,6 @@ import {
   BarDmaBufProvider,
   type DeviceOverride,
   type DmaBufProvider,
-  failure,
   type IoctlHandler,
   type IovaRange,
   type OpenHook,
@@ -18,6 +17,7 @@ import {
   VFIO_DEVICE_IOEVENTFD,
   VFIO_DEVICE_RESET,
   VFIO_PCI_CONFIG_REGION_INDEX,
+  VfioError,
 } from '@vfiokit/uapi';
 import { FakeBar } from './fake-bar.js';
 import { FakeBarConfig, FakeBarRegister } from './fake-bar-registers.js';
@@ -58,7 +58,7 @@ export class NvgraceDevice implements OpenHook, ResetHooks, DmaBufProvider {
     for (const { base, length } of this.pages) {
       const error = this.platform.registerPages?.(base, length) ?? 0;
       if (error < 0 && error !== -EOPNOTSUPP)
-        throw failure(error, `${device.name}: failures of its memory can't be watched`);
+        throw VfioError.fromErrno(error, `${device.name}: failures of its memory can't be watched`);
       if (length > 0) device.defer(() => this.platform.unregisterPages?.(base, length));
     }
   }

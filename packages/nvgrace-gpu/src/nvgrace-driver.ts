@@ -1,13 +1,13 @@
 import {
   DEVICE_OVERRIDES,
   DMABUF_PROVIDER,
-  failure,
   OPEN_HOOKS,
   OPS_NAME,
   RESET_HOOKS,
   type VfioPciDriver,
 } from '@vfiokit/core';
 import type { PciDevice } from '@vfiokit/pci';
+import { VfioError } from '@vfiokit/uapi';
 import { hasMigBug } from './dvsec.js';
 import { type MemorySplit, splitMemory } from './memory-split.js';
 import { NvgraceDevice, NvgraceMemoryDevice } from './nvgrace-device.js';
@@ -45,14 +45,15 @@ export function nvgraceGpuDriver(platform: NvgracePlatform): VfioPciDriver {
 /** A GPU that does not get ready is not bound (nvgrace_gpu_probe_check_device_ready). */
 function awaitReady(pdev: PciDevice, platform: NvgracePlatform): void {
   const enabled = pdev.enable();
-  if (enabled < 0) throw failure(enabled, `${pdev.name}: can't be enabled`);
+  if (enabled < 0) throw VfioError.fromErrno(enabled, `${pdev.name}: can't be enabled`);
   try {
     const reserved = pdev.reserveBar(0);
-    if (reserved < 0) throw failure(reserved, `${pdev.name}: its BAR 0 is somebody else's`);
+    if (reserved < 0)
+      throw VfioError.fromErrno(reserved, `${pdev.name}: its BAR 0 is somebody else's`);
     const bar0 = pdev.barMemory(0);
     const error = readiness(pdev.config, (offset) => bar0.read(offset, 4), platform).wait();
     pdev.releaseBar(0);
-    if (error < 0) throw failure(error, `${pdev.name}: the GPU does not get ready`);
+    if (error < 0) throw VfioError.fromErrno(error, `${pdev.name}: the GPU does not get ready`);
   } finally {
     pdev.disable();
   }

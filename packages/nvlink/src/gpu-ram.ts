@@ -1,5 +1,5 @@
 import type { DeviceRegion, OpeningDevice, RegionOps } from '@vfiokit/core';
-import { failure } from '@vfiokit/core';
+
 import type { RegisterBlock } from '@vfiokit/pci';
 import {
   type DeviceMapping,
@@ -103,7 +103,8 @@ export function gpuRamRegions(
   if (target === undefined)
     throw new VfioError('EFAULT', `${name}: its bridge lacks ibm,device-tgt-addr`);
   const error = kvm === undefined ? 0 : (platform.mapPartition?.(pdev, kvm) ?? 0);
-  if (error < 0) throw failure(error, `${name}: the virtual machine's partition can't be mapped`);
+  if (error < 0)
+    throw VfioError.fromErrno(error, `${name}: the virtual machine's partition can't be mapped`);
   return [
     {
       type: vendorRegionType(PCI_VENDOR_ID_NVIDIA),

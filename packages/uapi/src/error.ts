@@ -1,4 +1,4 @@
-import { ERRNO, type ErrnoName } from './errno.js';
+import { ERRNO, type ErrnoName, errnoName } from './errno.js';
 
 /**
  * A set-up call that failed, shaped like Node's own system errors: `code` is the errno's name, `errno` its negated
@@ -15,5 +15,15 @@ export class VfioError extends Error {
     super(message, options);
     this.code = code;
     this.errno = -ERRNO[code];
+  }
+
+  /** The error for a negated errno that a call came back with; `EIO` for a number that has no name here. */
+  static fromErrno(errno: number, message: string, options?: ErrorOptions): VfioError {
+    const name = errnoName(errno);
+    return new VfioError(
+      Object.hasOwn(ERRNO, name) ? (name as ErrnoName) : 'EIO',
+      message,
+      options,
+    );
   }
 }

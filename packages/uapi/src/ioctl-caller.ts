@@ -1,4 +1,4 @@
-import { EBADF, ENOTTY, ERRNO, type ErrnoName, errnoName } from './errno.js';
+import { EBADF, ENOTTY, type ErrnoName, errnoName } from './errno.js';
 import { VfioError } from './error.js';
 import type { IoctlArgument, VfioFile } from './file.js';
 import { type IoctlName, ioctlName } from './ioctl.js';
@@ -59,11 +59,10 @@ export class IoctlCaller {
   check(result: number, call: string, what?: string): number {
     if (result >= 0) return result;
     const name = errnoName(result);
-    const code = name in ERRNO ? (name as ErrnoName) : 'EIO';
     const subject = what === undefined ? call : `${call} (${what})`;
-    const hint = HINTS[call as IoctlName]?.[code];
+    const hint = HINTS[call as IoctlName]?.[name as ErrnoName];
     const help = hint === undefined ? '' : `; ${hint}`;
-    throw new VfioError(code, `${this.subject}: ${subject} failed with ${name}${help}`);
+    throw VfioError.fromErrno(result, `${this.subject}: ${subject} failed with ${name}${help}`);
   }
 
   /** The number of a file in the process: its own, which it keeps until {@link close}. */

@@ -14,4 +14,18 @@ describe('a VfioError', () => {
       cause,
     });
   });
+
+  test('is made of the negated errno that a call came back with', () => {
+    const cause = new Error('why');
+    expect(VfioError.fromErrno(-16, 'subject: in use', { cause })).toMatchObject({
+      code: 'EBUSY',
+      errno: -16,
+      message: 'subject: in use',
+      cause,
+    });
+  });
+
+  test('stands for an input/output error where the number has no name', () => {
+    expect(VfioError.fromErrno(-9999, 'subject: fails')).toMatchObject({ code: 'EIO', errno: -5 });
+  });
 });

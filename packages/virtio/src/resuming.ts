@@ -1,4 +1,5 @@
-import { failure, type MigrationStream, RecordReader } from '@vfiokit/core';
+import { type MigrationStream, RecordReader } from '@vfiokit/core';
+import { VfioError } from '@vfiokit/uapi';
 import { TAG_DEVICE_PARTS } from './saving.js';
 import { type AdminMember, devPartsObject } from './virtio-pci.js';
 
@@ -27,7 +28,7 @@ export class DevicePartsLoader implements MigrationStream {
   /** @throws VfioError what the device refuses with. */
   static begin(name: string, member: AdminMember, object: number): DevicePartsLoader {
     const created = member.createDevParts(object, 'set');
-    if (created < 0) throw failure(created, `${name}: its state can't be written`);
+    if (created < 0) throw VfioError.fromErrno(created, `${name}: its state can't be written`);
     return new DevicePartsLoader(member, object);
   }
 

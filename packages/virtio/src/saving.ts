@@ -1,4 +1,4 @@
-import { encodeRecordHeader, failure, type MigrationStream, type PrecopyInfo } from '@vfiokit/core';
+import { encodeRecordHeader, type MigrationStream, type PrecopyInfo } from '@vfiokit/core';
 import type { Clock } from '@vfiokit/driver-model';
 import { EINVAL, ENODEV, VfioError } from '@vfiokit/uapi';
 import type { AdminMember } from './virtio-pci.js';
@@ -44,12 +44,12 @@ export class DevicePartsSaver implements MigrationStream {
     running: boolean,
   ): DevicePartsSaver {
     const created = member.createDevParts(object, 'get');
-    if (created < 0) throw failure(created, `${name}: its state can't be read`);
+    if (created < 0) throw VfioError.fromErrno(created, `${name}: its state can't be read`);
     const saver = new DevicePartsSaver(name, member, object, clock);
     const error = saver.#queue();
     if (error < 0) {
       saver.end();
-      throw failure(error, `${name}: its state can't be read`);
+      throw VfioError.fromErrno(error, `${name}: its state can't be read`);
     }
     saver.#initial = saver.#queued;
     if (!running) saver.#state = 'complete';
@@ -65,7 +65,7 @@ export class DevicePartsSaver implements MigrationStream {
     if (this.#state === 'error') throw new VfioError('ENODEV', `${this.name}: its stream failed`);
     const error = this.#queue();
     this.#state = error < 0 ? 'error' : 'complete';
-    if (error < 0) throw failure(error, `${this.name}: its state can't be read`);
+    if (error < 0) throw VfioError.fromErrno(error, `${this.name}: its state can't be read`);
   }
 
   read(into: Uint8Array): number {

@@ -1,7 +1,6 @@
 import {
   DEVICE_OVERRIDES,
   type DeviceOverride,
-  failure,
   MIGRATION,
   OPEN_HOOKS,
   OPS_NAME,
@@ -64,7 +63,7 @@ function addTransitional(
 ): void {
   const notify = member.notifyAddress();
   if (typeof notify === 'number')
-    throw failure(notify, `${pdev.name}: its PF does not say where notifications go`);
+    throw VfioError.fromErrno(notify, `${pdev.name}: its PF does not say where notifications go`);
   if (notify === undefined)
     throw new VfioError(
       'ENOENT',

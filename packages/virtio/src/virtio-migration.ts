@@ -1,4 +1,4 @@
-import { failure, type MigrationOps, type MigrationStream } from '@vfiokit/core';
+import { type MigrationOps, type MigrationStream } from '@vfiokit/core';
 import type { Clock } from '@vfiokit/driver-model';
 import { type MigrationState, VfioError } from '@vfiokit/uapi';
 import { DevicePartsLoader } from './resuming.js';
@@ -91,7 +91,7 @@ export class VirtioMigration implements MigrationOps, Arcs {
   #setStopped(stopped: boolean): void {
     const error = this.member.setStopped(stopped);
     if (error < 0)
-      throw failure(error, `${this.name}: can't be ${stopped ? 'stopped' : 'let run'}`);
+      throw VfioError.fromErrno(error, `${this.name}: can't be ${stopped ? 'stopped' : 'let run'}`);
   }
 
   /** Without a session the question takes an object of its own. */

@@ -1,6 +1,13 @@
-import type { SysfsDirectory, SysfsFile, SysfsNode } from '@vfiokit/driver-model';
-import { type Blocking, type KernelLog, type LogLine, PAGE_SIZE } from '@vfiokit/driver-model';
-import { ERRNO, type ErrnoName, errnoName, VfioError } from '@vfiokit/uapi';
+import {
+  type Blocking,
+  type KernelLog,
+  type LogLine,
+  PAGE_SIZE,
+  type SysfsDirectory,
+  type SysfsFile,
+  type SysfsNode,
+} from '@vfiokit/driver-model';
+import { EIO, errnoName, VfioError } from '@vfiokit/uapi';
 
 /**
  * An administrator at the prompt of a modelled kernel: `cat`, `echo`, `ls`, `readlink` on its `/sys`.
@@ -17,7 +24,7 @@ export class Shell {
   /** Reads a file. @throws VfioError */
   cat(path: string): string {
     const file = this.#file(path, 0o444);
-    const text = file.show?.() ?? -ERRNO.EIO;
+    const text = file.show?.() ?? -EIO;
     if (typeof text === 'number') throw this.#failure(path, text, undefined);
     if (typeof text !== 'string') throw new VfioError('EIO', `${path}: no text`);
     return text.slice(0, PAGE_SIZE);
@@ -31,7 +38,7 @@ export class Shell {
     const check = (result: number): void => {
       if (result < 0) throw this.#failure(path, result, this.log.lines.slice(said).at(-1));
     };
-    const result = file.store?.(text) ?? -ERRNO.EIO;
+    const result = file.store?.(text) ?? -EIO;
     if (result instanceof Promise) return result.then(check);
     check(result);
   }
@@ -57,9 +64,8 @@ export class Shell {
 
   /** The failure of a system call, with what the kernel's log says of it. */
   #failure(path: string, errno: number, line: LogLine | undefined): VfioError {
-    const name = errnoName(errno);
-    const code = Object.hasOwn(ERRNO, name) ? (name as ErrnoName) : 'EIO';
-    return new VfioError(code, line ? `${line.subject}: ${line.text}` : `${path}: ${name}`);
+    const said = line && `${line.subject}: ${line.text}`;
+    return VfioError.fromErrno(errno, said ?? `${path}: ${errnoName(errno)}`);
   }
 
   #file(path: string, permission: number): SysfsFile {

@@ -1,13 +1,6 @@
 import type { Blocking } from '@vfiokit/driver-model';
 import type { DeviceDoor, GroupDevice, VfioGroups } from '@vfiokit/iommu';
-import {
-  ERRNO,
-  type ErrnoName,
-  errnoName,
-  type IoctlArgument,
-  type Process,
-  VfioError,
-} from '@vfiokit/uapi';
+import { type IoctlArgument, type Process, VfioError } from '@vfiokit/uapi';
 import type { KernelClock } from '../kernel-clock.js';
 import { Kvm } from '../kvm/kvm.js';
 import { EmulatedDeviceFile } from './emulated-device-file.js';
@@ -90,7 +83,7 @@ export class EmulatedDevice implements GroupDevice {
   }
 
   /** Opens the device, for the first or one more time. @throws VfioError */
-  open(door: DeviceDoor, _opener: Process): EmulatedDeviceFile {
+  open(door: DeviceDoor): EmulatedDeviceFile {
     if (this.#goingAway) throw new VfioError('ENODEV', `${this.name}: the device is going away`);
     if (this.#openCount === 0) this.#firstOpen(door);
     else if (door.kind === 'cdev') throw new VfioError('EINVAL', `${this.name}: it is open`);
@@ -139,7 +132,7 @@ export class EmulatedDevice implements GroupDevice {
 
   #firstOpen(door: DeviceDoor): void {
     const refused = door.bind(this);
-    if (refused !== 0) throw new VfioError(codeOf(refused), `${this.name}: its IOMMU side refuses`);
+    if (refused !== 0) throw VfioError.fromErrno(refused, `${this.name}: its IOMMU side refuses`);
     this.#pins = new PagePins(() => door.pages);
     try {
       this.ops.open(kvmOf(door), this.#pins);
@@ -162,9 +155,4 @@ export class EmulatedDevice implements GroupDevice {
 
 function kvmOf({ kvm }: DeviceDoor): Kvm | undefined {
   return kvm instanceof Kvm ? kvm : undefined;
-}
-
-function codeOf(errno: number): ErrnoName {
-  const name = errnoName(errno);
-  return Object.hasOwn(ERRNO, name) ? (name as ErrnoName) : 'EIO';
 }

@@ -1,5 +1,5 @@
 import { readText, type Sysfs } from '@vfiokit/driver-model';
-import { ERRNO, type ErrnoName, errnoName, VfioError } from '@vfiokit/uapi';
+import { errnoName, VfioError } from '@vfiokit/uapi';
 import { driverLink, overridePath, overrideText } from '../decision/operation.js';
 import { type DeviceFacts, readDevice } from '../facts/device-facts.js';
 import { libvirtMatch } from '../modules/best-match.js';
@@ -312,8 +312,7 @@ export class HostDevices {
   async #write(path: string, text: string, message: string): Promise<void> {
     const result = await this.sysfs.write(path, text);
     if (result >= 0) return;
-    const name = errnoName(result);
-    throw new VfioError(name in ERRNO ? (name as ErrnoName) : 'EIO', `${message} (${name})`);
+    throw VfioError.fromErrno(result, `${message} (${errnoName(result)})`);
   }
 
   #track(device: TrackedDevice): void {

@@ -1,5 +1,5 @@
 import { readText, type Sysfs } from '@vfiokit/driver-model';
-import { ERRNO, type ErrnoName, errnoName, VfioError } from '@vfiokit/uapi';
+import { errnoName, VfioError } from '@vfiokit/uapi';
 import type { JournalStore } from './journal.js';
 
 /** A mediated device to be made: there is nothing to shield or to release, attaching is creating. */
@@ -88,6 +88,5 @@ export async function restoreApMask(
 }
 
 function failure(errno: number, message: string): VfioError {
-  const name = errnoName(errno);
-  return new VfioError(name in ERRNO ? (name as ErrnoName) : 'EIO', `${message} (${name})`);
+  return VfioError.fromErrno(errno, `${message} (${errnoName(errno)})`);
 }

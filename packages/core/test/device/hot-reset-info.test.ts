@@ -129,7 +129,7 @@ describe('the same on a device that was opened by its character device', () => {
   function ask(owned: (cores: readonly VfioPciCoreDevice[]) => DeviceDoor) {
     using port = behindPort();
     const { machine, cores, first } = port;
-    using device = disposable(first.open(owned(cores), machine.process));
+    using device = disposable(first.open(owned(cores)));
     return info(device.file, machine, 36);
   }
 
@@ -159,7 +159,7 @@ describe('the same on a device that was opened by its character device', () => {
     const { machine, cores, first } = port;
     machine.vfio.unbind(cores[1]!);
     const door = cdevDoor(new Map(cores.map((core, i) => [core, 10 + i])));
-    using device = disposable(first.open(door, machine.process));
+    using device = disposable(first.open(door));
     expect(info(device.file, machine, 36)).toEqual([
       ...[0, 36, 1, 3],
       ...[10, where(0x00), NOT_OWNED, where(0x01), 12, where(0x10)],
@@ -170,7 +170,7 @@ describe('the same on a device that was opened by its character device', () => {
     using port = behindPort();
     const { machine, cores, first } = port;
     const door = cdevDoor(new Map(cores.map((core, i) => [core, 10 + i])));
-    using device = disposable(first.open(door, machine.process));
+    using device = disposable(first.open(door));
     expect(ioctl(device.file, machine.process, HOT_RESET, 16, 0, 1, 3)[0]).toBe(-EINVAL);
     expect(ioctl(device.file, machine.process, HOT_RESET, 12, 0, 0)[0]).toBe(0);
   });

@@ -1,14 +1,6 @@
 import { Directory, linkTo, type SysfsDirectory, textFile } from '@vfiokit/driver-model';
 import type { DevVfio, VfioGroups } from '@vfiokit/iommu';
-import {
-  ERRNO,
-  type ErrnoName,
-  errnoName,
-  Process,
-  VFIO_TYPE1v2_IOMMU,
-  type VfioDevice,
-  VfioError,
-} from '@vfiokit/uapi';
+import { Process, VFIO_TYPE1v2_IOMMU, type VfioDevice, VfioError } from '@vfiokit/uapi';
 
 /** A process of a modelled machine that drives a device, as a virtual machine monitor does. */
 export interface DeviceUser extends Disposable {
@@ -107,7 +99,5 @@ export class OpenDevices {
 
 /** @throws VfioError for a negated errno. */
 function check(result: number, message: string): void {
-  if (result >= 0) return;
-  const name = errnoName(result);
-  throw new VfioError(name in ERRNO ? (name as ErrnoName) : 'EIO', message);
+  if (result < 0) throw VfioError.fromErrno(result, message);
 }

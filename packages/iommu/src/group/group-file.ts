@@ -6,8 +6,6 @@ import {
   EFAULT,
   EINVAL,
   ENOTTY,
-  type ErrnoName,
-  errnoName,
   type IoctlArgument,
   type Process,
   VFIO_GROUP_GET_DEVICE_FD,
@@ -60,9 +58,15 @@ export class GroupFile implements VfioFile {
     const { group } = this;
     const device = group.find(name);
     if (typeof device === 'number')
-      throw fail(device, `${name}: group ${group.id} has no such device, or its token is wrong`);
+      throw VfioError.fromErrno(
+        device,
+        `${name}: group ${group.id} has no such device, or its token is wrong`,
+      );
     if (group.container === undefined && group.iommufd === undefined)
-      throw fail(-EINVAL, `${name}: group ${group.id} has no container; set one first`);
+      throw VfioError.fromErrno(
+        -EINVAL,
+        `${name}: group ${group.id} has no container; set one first`,
+      );
     return device.open(new GroupDoor(group, device, process), process);
   }
 
@@ -116,8 +120,4 @@ export class GroupFile implements VfioFile {
       throw error;
     }
   }
-}
-
-function fail(errno: number, message: string): VfioError {
-  return new VfioError(errnoName(errno) as ErrnoName, message);
 }

@@ -1,4 +1,4 @@
-import { EBUSY, type ErrnoName, errnoName, VfioError } from '@vfiokit/uapi';
+import { EBUSY, errnoName, VfioError } from '@vfiokit/uapi';
 import type { VfioGroup } from '../group/vfio-group.js';
 import type { AddressPlan, UsageModel } from '../usage/usage-model.js';
 import type { AddressSpace } from './address-space.js';
@@ -191,12 +191,11 @@ export class Monitor {
   }
 
   #refused({ name, group }: { name: string; group: VfioGroup }, errno: number): VfioError {
-    const code = errnoName(errno);
     const { otherwise } = this.options.model;
     const help = otherwise === 'refuse' ? '; put it into an address space of its own' : '';
-    return new VfioError(
-      code.startsWith('errno') ? 'EINVAL' : (code as ErrnoName),
-      `${name}: no space takes group ${group.id}: ${code}${help}`,
+    return VfioError.fromErrno(
+      errno,
+      `${name}: no space takes group ${group.id}: ${errnoName(errno)}${help}`,
     );
   }
 }

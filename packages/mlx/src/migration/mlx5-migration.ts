@@ -1,4 +1,4 @@
-import { failure, MigrationBroken, type MigrationOps, type MigrationStream } from '@vfiokit/core';
+import { MigrationBroken, type MigrationOps, type MigrationStream } from '@vfiokit/core';
 import { type MigrationState, VfioError } from '@vfiokit/uapi';
 import { ResumingStream } from './resuming-stream.js';
 import { SavingStream } from './saving-stream.js';
@@ -53,7 +53,7 @@ export class Mlx5Migration implements MigrationOps {
   // --- steps of arcs ---
 
   command(error: number, what: string): undefined {
-    if (error < 0) throw failure(error, `${this.#o.name}: can't be ${what}`);
+    if (error < 0) throw VfioError.fromErrno(error, `${this.#o.name}: can't be ${what}`);
   }
 
   suspendInitiator(): undefined {

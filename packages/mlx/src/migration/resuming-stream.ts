@@ -1,4 +1,5 @@
-import { failure, type MigrationStream, RecordReader } from '@vfiokit/core';
+import { type MigrationStream, RecordReader } from '@vfiokit/core';
+import { VfioError } from '@vfiokit/uapi';
 import { BufferPool } from './buffers.js';
 import { TAG_FW_DATA, TAG_STOP_COPY_SIZE } from './stream-format.js';
 import type { Vhca, VhcaBuffer } from './vhca.js';
@@ -30,7 +31,7 @@ export class ResumingStream implements MigrationStream {
   static begin(name: string, vhca: Vhca): ResumingStream {
     const stream = new ResumingStream(vhca);
     const error = stream.#pool.open();
-    if (error < 0) throw failure(error, `${name}: its state can't be loaded`);
+    if (error < 0) throw VfioError.fromErrno(error, `${name}: its state can't be loaded`);
     return stream;
   }
 

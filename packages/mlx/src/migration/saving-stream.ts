@@ -1,6 +1,5 @@
 import {
   encodeRecordHeader,
-  failure,
   type MigrationStream,
   type PrecopyInfo,
   RECORD_HEADER_SIZE,
@@ -84,7 +83,7 @@ export class SavingStream implements MigrationStream {
     const error = stream.#begin();
     if (error < 0) {
       stream.end();
-      throw failure(error, `${options.name}: its state can't be saved`);
+      throw VfioError.fromErrno(error, `${options.name}: its state can't be saved`);
     }
     return stream;
   }
@@ -105,7 +104,7 @@ export class SavingStream implements MigrationStream {
     const error = this.#finish();
     if (error >= 0) return;
     this.fail();
-    throw failure(error, `${name}: its last changes can't be saved`);
+    throw VfioError.fromErrno(error, `${name}: its last changes can't be saved`);
   }
 
   /**
@@ -120,15 +119,16 @@ export class SavingStream implements MigrationStream {
     const sizes = vhca.query(true);
     // Where the first image failed nothing is tracked, and there is nothing to end.
     if (failed && sizes === -EINVAL) return;
-    if (typeof sizes === 'number') throw failure(sizes, `${name}: can't stop being saved`);
+    if (typeof sizes === 'number')
+      throw VfioError.fromErrno(sizes, `${name}: can't stop being saved`);
     const buffer = this.#pool.take(sizes.required);
     const error =
       typeof buffer === 'number'
         ? buffer
         : this.#save({ buffer, incremental: false, track: false, isChunk: false });
-    if (error < 0) throw failure(error, `${name}: can't stop being saved`);
+    if (error < 0) throw VfioError.fromErrno(error, `${name}: can't stop being saved`);
     vhca.settle();
-    if (this.#failed) throw failure(-EIO, `${name}: its transfer failed`);
+    if (this.#failed) throw VfioError.fromErrno(-EIO, `${name}: its transfer failed`);
   }
 
   get #failed(): boolean {

@@ -1,4 +1,4 @@
-import { failure, type MigrationOps, type PrecopyInfo } from '@vfiokit/core';
+import { type MigrationOps, type PrecopyInfo } from '@vfiokit/core';
 import { EFAULT, EINVAL, ENOMEM, type MigrationState, VfioError } from '@vfiokit/uapi';
 import { type ArcTable, NOTHING, takeArc } from '../arc-table.js';
 import { BufferLoader, BufferSaver } from '../state-buffer.js';
@@ -92,16 +92,16 @@ export class HisiMigration implements MigrationOps {
     this.#ready = DMA_BASES.every((at) => view.getBigUint64(at, true) !== 0n);
     if (!this.#ready) return;
     const error = this.vf.load(bytes);
-    if (error < 0) throw failure(error, `${this.name}: its state can't be loaded`);
+    if (error < 0) throw VfioError.fromErrno(error, `${this.name}: its state can't be loaded`);
   }
 
   #stop(): undefined {
     const error = this.vf.stop();
-    if (error < 0) throw failure(error, `${this.name}: can't be stopped`);
+    if (error < 0) throw VfioError.fromErrno(error, `${this.name}: can't be stopped`);
   }
 
   #start(): undefined {
     const error = this.#ready ? this.vf.start() : 0;
-    if (error < 0) throw failure(error, `${this.name}: can't be started`);
+    if (error < 0) throw VfioError.fromErrno(error, `${this.name}: can't be started`);
   }
 }

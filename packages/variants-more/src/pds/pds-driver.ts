@@ -1,6 +1,5 @@
 import {
   DIRTY_LOG,
-  failure,
   MIGRATION,
   OPEN_HOOKS,
   OPS_NAME,
@@ -29,10 +28,11 @@ export function pdsDriver(sleep: Sleep): VfioPciDriver {
       if (vf < 0) throw new VfioError('EINVAL', `${pdev.name}: is no VF`);
       const core = pfDriverData(pdev, PdsCore);
       if (typeof core === 'number')
-        throw failure(core, `${pdev.name}: its PF is not bound to pds_core`);
+        throw VfioError.fromErrno(core, `${pdev.name}: its PF is not bound to pds_core`);
       const client = `LM.${pdev.address.domain}-${pdev.address.routingId}`;
       const registered = core.registerClient(client);
-      if (registered < 0) throw failure(registered, `${pdev.name}: its PF takes no client`);
+      if (registered < 0)
+        throw VfioError.fromErrno(registered, `${pdev.name}: its PF takes no client`);
       const log = new PdsDirtyLog(core, vf, MAX_REGIONS);
       const migration = new PdsMigration(pdev.name, core, vf, log, sleep);
       const unlisten = core.listen(({ state }) => {

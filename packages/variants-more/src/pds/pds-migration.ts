@@ -1,5 +1,5 @@
-import { failure, type MigrationControl, type MigrationOps } from '@vfiokit/core';
-import { EAGAIN, EINVAL, EIO, ETIMEDOUT, type MigrationState } from '@vfiokit/uapi';
+import { type MigrationControl, type MigrationOps } from '@vfiokit/core';
+import { EAGAIN, EINVAL, EIO, ETIMEDOUT, type MigrationState, VfioError } from '@vfiokit/uapi';
 import { type ArcTable, takeArc } from '../arc-table.js';
 import type { Sleep } from '../sleep.js';
 import { BufferLoader, BufferSaver } from '../state-buffer.js';
@@ -91,7 +91,10 @@ export class PdsMigration implements MigrationOps {
       if (status !== -EAGAIN) return this.#check(status);
       this.sleep(1);
     }
-    throw failure(-ETIMEDOUT, `${this.name}: is not suspended after ${SUSPEND_LIMIT_MS} ms`);
+    throw VfioError.fromErrno(
+      -ETIMEDOUT,
+      `${this.name}: is not suspended after ${SUSPEND_LIMIT_MS} ms`,
+    );
   }
 
   #execute(opcode: number, type = 0): number {
@@ -99,6 +102,6 @@ export class PdsMigration implements MigrationOps {
   }
 
   #check(error: number): undefined {
-    if (error < 0) throw failure(error, `${this.name}: its PF refuses`);
+    if (error < 0) throw VfioError.fromErrno(error, `${this.name}: its PF refuses`);
   }
 }

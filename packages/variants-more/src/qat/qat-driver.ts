@@ -1,6 +1,5 @@
 import {
   DEVICE_OVERRIDES,
-  failure,
   MIGRATION,
   OPEN_HOOKS,
   OPS_NAME,
@@ -29,7 +28,7 @@ export const QAT_VFIO_PCI: VfioPciDriver = {
       throw new VfioError('ENODEV', `${pdev.name}: takes a VF whose PF is driven by QAT`);
     const device = complete(pdev.name, pf.migDevice(vfIndex(pdev)));
     const error = device.init();
-    if (error < 0) throw failure(error, `${pdev.name}: its PF can't migrate it`);
+    if (error < 0) throw VfioError.fromErrno(error, `${pdev.name}: its PF can't migrate it`);
     container.register(RELEASE_HOOKS, { useValue: () => device.cleanup() });
     container.register(OPS_NAME, { useValue: 'qat-vf-vfio-pci' });
     container.register(MIGRATION, { useValue: new QatMigration(pdev.name, device) });
@@ -38,7 +37,7 @@ export const QAT_VFIO_PCI: VfioPciDriver = {
       useValue: {
         open: ({ name, defer }) => {
           const refused = device.open();
-          if (refused < 0) throw failure(refused, `${name}: its PF does not open it`);
+          if (refused < 0) throw VfioError.fromErrno(refused, `${name}: its PF does not open it`);
           defer(() => device.close());
         },
       },

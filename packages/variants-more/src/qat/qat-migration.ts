@@ -1,5 +1,5 @@
-import { failure, type MigrationOps, type PrecopyInfo } from '@vfiokit/core';
-import { EAGAIN, EINVAL, ENOMEM, type MigrationState } from '@vfiokit/uapi';
+import { type MigrationOps, type PrecopyInfo } from '@vfiokit/core';
+import { EAGAIN, EINVAL, ENOMEM, type MigrationState, VfioError } from '@vfiokit/uapi';
 import { type ArcTable, NOTHING, takeArc } from '../arc-table.js';
 import { BufferLoader, BufferSaver } from '../state-buffer.js';
 import { QAT_STATE_SIZE, type QatMigDevice } from './qat-pf.js';
@@ -54,7 +54,7 @@ export class QatMigration implements MigrationOps {
   }
 
   #check(error: number, what: string): undefined {
-    if (error < 0) throw failure(error, `${this.name}: can't be ${what}`);
+    if (error < 0) throw VfioError.fromErrno(error, `${this.name}: can't be ${what}`);
   }
 
   #beginPrecopy(): BufferSaver {

@@ -1,5 +1,5 @@
-import { failure, type MigrationOps, type MigrationStream } from '@vfiokit/core';
-import type { MigrationState } from '@vfiokit/uapi';
+import { type MigrationOps, type MigrationStream } from '@vfiokit/core';
+import { type MigrationState, VfioError } from '@vfiokit/uapi';
 import { type ArcTable, NOTHING, takeArc } from '../arc-table.js';
 import type { XePf } from './xe-pf.js';
 
@@ -38,6 +38,6 @@ export class XeMigration implements MigrationOps {
   }
 
   #ask(error: number, what: string): undefined {
-    if (error < 0) throw failure(error, `${this.name}: can't be ${what}`);
+    if (error < 0) throw VfioError.fromErrno(error, `${this.name}: can't be ${what}`);
   }
 }

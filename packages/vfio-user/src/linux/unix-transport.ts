@@ -1,5 +1,5 @@
 import { lstatSync, unlinkSync } from 'node:fs';
-import { ERRNO, type ErrnoName, errnoName, VfioError } from '@vfiokit/uapi';
+import { errnoName, VfioError } from '@vfiokit/uapi';
 import type { SharedMemory } from '../session/regions.js';
 import type { Channel, ChannelUser, Listener, Transport } from '../transport/channel.js';
 import { LinuxDescriptors, type MemoryTrust } from './linux-descriptors.js';
@@ -127,6 +127,5 @@ class UnixListener implements Listener {
 }
 
 function failure(errno: number, message: string): VfioError {
-  const name = errnoName(errno);
-  return new VfioError(name in ERRNO ? (name as ErrnoName) : 'EIO', `${message}: ${name}`);
+  return VfioError.fromErrno(errno, `${message}: ${errnoName(errno)}`);
 }
