@@ -5,9 +5,8 @@ import {
   type IommuOptions,
   POWERNV,
 } from '@vfiokit/iommu';
-import { StubDevice, TestHost } from '../support/host.js';
-import { describeIommuBackend } from './iommu-backend.js';
-import { describeUsageModel } from './usage-model.js';
+import { describeIommuBackend, describeUsageModel } from '@vfiokit/testing';
+import { StubDevice, TestHost } from './support/host.js';
 
 const backendOf = (host: TestHost) => host.services.resolveAll<IommuBackend>(IOMMU_BACKENDS)[0]!;
 
@@ -34,4 +33,4 @@ describeIommuBackend('noiommu', () => {
   return { backend: backendOf(host), types: [8], group };
 });
 
-for (const model of ALL_USAGE_MODELS) describeUsageModel(model);
+for (const model of ALL_USAGE_MODELS) describeUsageModel(() => model);
