@@ -7,6 +7,7 @@ export { VfioPciCoreDevice } from './core-device.js';
 export { DeviceFile } from './device-file.js';
 export { BarDmaBufProvider, DmaBuf, type DmaBufImporter } from './dma-buf.js';
 export * from './extension.js';
+export * from './firmware-table.js';
 export { arcs, nextState, supportsState } from './migration/next-state.js';
 export * from './migration/record-stream.js';
 export { type ModuleIds, parseModuleIds } from './module-ids.js';
@@ -25,5 +26,6 @@ export {
 } from './regions/region.js';
 export { type CoreOptions, registerCore, VFIO_PCI } from './register.js';
 export * from './tokens.js';
+export type { MachineFacts, NativeDriver, SiliconModel, Variant } from './variant.js';
 export { VfioPci, type VfioPciSettings } from './vfio-pci.js';
 export type { PciDeviceId, VfioPciDriver } from './vfio-pci-driver.js';

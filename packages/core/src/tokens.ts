@@ -10,6 +10,7 @@ import type {
   PlatformHook,
   ResetHooks,
 } from './extension.js';
+import type { NativeDriver, SiliconModel } from './variant.js';
 import type { VfioPciSettings } from './vfio-pci.js';
 import type { VfioPciDriver } from './vfio-pci-driver.js';
 
@@ -21,6 +22,10 @@ export const VFIO_PCI_DRIVERS: InjectionToken<VfioPciDriver> = Symbol('VFIO_PCI_
 export const VFIO_PCI_EXTENSIONS: InjectionToken<DeviceExtension> = Symbol('VFIO_PCI_EXTENSIONS');
 /** What the machine does for every device. Several. */
 export const PLATFORM_HOOKS: InjectionToken<PlatformHook> = Symbol('PLATFORM_HOOKS');
+/** What functions are beyond a machine's description of them; each is asked about what the one before it made. Several. */
+export const SILICON: InjectionToken<SiliconModel> = Symbol('SILICON');
+/** What native drivers leave at their functions for the drivers of VFs. Several. */
+export const NATIVE_DRIVERS: InjectionToken<NativeDriver> = Symbol('NATIVE_DRIVERS');
 /** Parameters of the module, how the modelled kernel was built, which of its warts are mended. */
 export const VFIO_PCI_SETTINGS: InjectionToken<VfioPciSettings> = Symbol('VFIO_PCI_SETTINGS');
 /** The host's container itself, which gives every bound device a child of its own. */
