@@ -21,6 +21,7 @@ export * from './group/group-device.js';
 export * from './group/group-file.js';
 export * from './group/iommu-group.js';
 export * from './group/iommu-groups.js';
+export { NumberPool } from './group/number-pool.js';
 export * from './group/reserved-region.js';
 export * from './group/vfio-group.js';
 export * from './group/vfio-groups.js';

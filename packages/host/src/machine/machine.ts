@@ -12,6 +12,7 @@ import {
   GENERIC_IOMMU,
   type IommuGroup,
   IommuGroups,
+  NumberPool,
   registerIommu,
   VfioGroups,
 } from '@vfiokit/iommu';
@@ -22,7 +23,6 @@ import { functionDescription } from './config-image.js';
 import type { FunctionSpec, MachineDescription, ModuleSpec } from './description.js';
 import { machineFiles } from './machine-files.js';
 import { modelDriver } from './model-driver.js';
-import { NumberPool } from './number-pool.js';
 import { type DeviceUser, OpenDevices } from './open-devices.js';
 import { moduleOf, type VfioSurroundings, vfioDriver } from './vfio-driver.js';
 

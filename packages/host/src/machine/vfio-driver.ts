@@ -8,10 +8,9 @@ import {
   type PciDriver,
   textFile,
 } from '@vfiokit/driver-model';
-import type { IommuGroup } from '@vfiokit/iommu';
+import type { IommuGroup, NumberPool } from '@vfiokit/iommu';
 import { VfioError } from '@vfiokit/uapi';
 import type { DriverSurroundings } from './model-driver.js';
-import type { NumberPool } from './number-pool.js';
 
 /** Between two requests to a user to give a device back (vfio_main.c: vfio_unregister_group_dev). */
 const REQUEST_INTERVAL = 10_000;

@@ -1,9 +1,11 @@
 import { VfioError } from '@vfiokit/uapi';
 import { IommuGroup, type IommuGroupOptions } from './iommu-group.js';
+import { NumberPool } from './number-pool.js';
 
 /** The IOMMU groups of a machine: /sys/kernel/iommu_groups. */
 export class IommuGroups implements Iterable<IommuGroup> {
   readonly #groups = new Map<number, IommuGroup>();
+  readonly #numbers = new NumberPool();
 
   /**
    * Makes a group; without an id it gets the lowest free number, as the kernel gives them.
@@ -11,9 +13,9 @@ export class IommuGroups implements Iterable<IommuGroup> {
    * @throws VfioError EEXIST if there is a group of that number.
    */
   create({ id, ...options }: Partial<IommuGroupOptions> = {}): IommuGroup {
-    let number = id ?? 0;
-    if (id === undefined) while (this.#groups.has(number)) number += 1;
-    if (this.#groups.has(number)) throw new VfioError('EEXIST', `IOMMU group ${number}: it exists`);
+    if (id !== undefined && !this.#numbers.reserve(id))
+      throw new VfioError('EEXIST', `IOMMU group ${id}: it exists`);
+    const number = id ?? this.#numbers.take();
     const group = new IommuGroup({ id: number, ...options });
     this.#groups.set(number, group);
     return group;
@@ -25,7 +27,9 @@ export class IommuGroups implements Iterable<IommuGroup> {
 
   /** The last device of it has gone. */
   remove(group: IommuGroup): void {
-    if (this.#groups.get(group.id) === group) this.#groups.delete(group.id);
+    if (this.#groups.get(group.id) !== group) return;
+    this.#groups.delete(group.id);
+    this.#numbers.give(group.id);
   }
 
   [Symbol.iterator](): Iterator<IommuGroup> {

@@ -5,14 +5,20 @@ import { IOMMU_PARAMETERS } from '../tokens.js';
 import { DeviceNode } from './device-node.js';
 import type { GroupDevice } from './group-device.js';
 import type { GroupFile } from './group-file.js';
+import type { IommuGroup } from './iommu-group.js';
 import { IommuGroups } from './iommu-groups.js';
+import { NumberPool } from './number-pool.js';
 import { VfioGroup, type VfioGroupKind } from './vfio-group.js';
 
 /** The groups of a host whose devices VFIO drives: `/dev/vfio/N` (group.c). */
 @injectable()
 export class VfioGroups implements Iterable<VfioGroup> {
   readonly #byDevice = new Map<GroupDevice, VfioGroup>();
+  readonly #byIommuGroup = new Map<IommuGroup, VfioGroup>();
+  readonly #byNodeName = new Map<string, VfioGroup>();
   readonly #nodes = new Map<number, DeviceNode>();
+  readonly #nodeOf = new Map<GroupDevice, DeviceNode>();
+  readonly #nodeNumbers = new NumberPool();
   readonly #taints: string[] = [];
 
   constructor(
@@ -35,6 +41,8 @@ export class VfioGroups implements Iterable<VfioGroup> {
     group.add(device);
     group.iommuGroup.members.add(device.name);
     this.#byDevice.set(device, group);
+    this.#byIommuGroup.set(group.iommuGroup, group);
+    this.#byNodeName.set(group.nodeName, group);
     if (group.deviceCdev) this.#addNode(device, group);
     return group;
   }
@@ -44,9 +52,12 @@ export class VfioGroups implements Iterable<VfioGroup> {
     const group = this.#byDevice.get(device);
     if (group === undefined) return;
     this.#byDevice.delete(device);
-    for (const [index, node] of this.#nodes) if (node.device === device) this.#nodes.delete(index);
+    this.#removeNode(device);
     group.remove(device);
-    if (group.gone && group.kind !== 'iommu') this.iommuGroups.remove(group.iommuGroup);
+    if (!group.gone) return;
+    this.#byIommuGroup.delete(group.iommuGroup);
+    this.#byNodeName.delete(group.nodeName);
+    if (group.kind !== 'iommu') this.iommuGroups.remove(group.iommuGroup);
   }
 
   /** The group that a device is in. */
@@ -56,8 +67,7 @@ export class VfioGroups implements Iterable<VfioGroup> {
 
   /** The group whose node has a name: `7`, or `noiommu-7`. */
   find(nodeName: string | number): VfioGroup | undefined {
-    for (const group of this) if (group.nodeName === `${nodeName}`) return group;
-    return undefined;
+    return this.#byNodeName.get(`${nodeName}`);
   }
 
   /**
@@ -93,15 +103,23 @@ export class VfioGroups implements Iterable<VfioGroup> {
     return node;
   }
 
-  /** By first device. */
+  /** In the order in which they appeared. */
   [Symbol.iterator](): Iterator<VfioGroup> {
-    return new Set(this.#byDevice.values()).values();
+    return this.#byIommuGroup.values();
   }
 
   #addNode(device: GroupDevice, group: VfioGroup): void {
-    let index = 0;
-    while (this.#nodes.has(index)) index += 1;
-    this.#nodes.set(index, new DeviceNode(index, device, group));
+    const node = new DeviceNode(this.#nodeNumbers.take(), device, group);
+    this.#nodes.set(node.index, node);
+    this.#nodeOf.set(device, node);
+  }
+
+  #removeNode(device: GroupDevice): void {
+    const node = this.#nodeOf.get(device);
+    if (node === undefined) return;
+    this.#nodeOf.delete(device);
+    this.#nodes.delete(node.index);
+    this.#nodeNumbers.give(node.index);
   }
 
   #groupFor(device: GroupDevice): VfioGroup {
@@ -120,8 +138,10 @@ export class VfioGroups implements Iterable<VfioGroup> {
         'EINVAL',
         `${device.name}: its IOMMU is not coherent with the CPU's caches`,
       );
-    for (const group of this) if (group.iommuGroup === device.iommuGroup) return group;
-    return new VfioGroup(device.iommuGroup, 'iommu', this.parameters);
+    return (
+      this.#byIommuGroup.get(device.iommuGroup) ??
+      new VfioGroup(device.iommuGroup, 'iommu', this.parameters)
+    );
   }
 
   #create(kind: VfioGroupKind, name: string): VfioGroup {
