@@ -37,18 +37,27 @@ export function functionDescription(spec: FunctionSpec): FunctionDescription {
   }
   layCapabilities(view, spec, isBridge);
   if (spec.sriov !== undefined && express) laySriov(view, spec.sriov);
-  const bars: (BarDescription | undefined)[] = [];
-  for (const text of spec.bars) {
-    const bar = parseBar(text);
-    bars.push(bar);
-    if (bar.is64Bit) bars.push(undefined);
-  }
   return {
     config,
     configSize: config.length,
-    bars,
+    bars: parseBars(spec.bars),
     ...(rom === undefined ? {} : { rom: rom * 1024 }),
+    ...(spec.sriov === undefined ? {} : virtualFunctions(spec, spec.sriov)),
   };
+}
+
+/** VFs of their PF's kind, whose own registers hold no ids (PCIe 6.0 9.3.4.1). */
+function virtualFunctions(
+  { sriov: _, rom: __, ...pf }: FunctionSpec,
+  { bars, msix }: NonNullable<FunctionSpec['sriov']>,
+): Partial<FunctionDescription> {
+  const vf = functionDescription({ ...pf, ids: 'ffff:ffff', bars, msix });
+  return { vfBars: parseBars(bars), virtualFunction: () => vf };
+}
+
+/** By register number: a 64-bit one takes two. */
+function parseBars(texts: readonly string[]): readonly (BarDescription | undefined)[] {
+  return texts.map(parseBar).flatMap((bar) => (bar.is64Bit ? [bar, undefined] : [bar]));
 }
 
 function pair(text: string): readonly [number, number] {

@@ -36,6 +36,9 @@ const MATCH = v.pipe(
   ),
 );
 
+/** MSI-X vectors. */
+const MSIX = v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2048)));
+
 const SRIOV = v.strictObject({
   /** The most VFs there can be. */
   total: v.pipe(v.number(), v.integer(), v.minValue(1)),
@@ -47,6 +50,9 @@ const SRIOV = v.strictObject({
   probe: v.optional(v.boolean(), true),
   /** The device id of the VFs. */
   device: hexNumber('4'),
+  /** BARs and MSI-X vectors of each VF. */
+  bars: v.optional(v.array(SIZE), []),
+  msix: MSIX,
 });
 
 const FUNCTION = v.strictObject({
@@ -62,8 +68,7 @@ const FUNCTION = v.strictObject({
   /** The number of its IOMMU group; none for a function that is in none, absent for one of its own. */
   group: v.optional(v.union([v.pipe(v.number(), v.integer(), v.minValue(0)), v.literal('none')])),
   bars: v.optional(v.array(SIZE), []),
-  /** MSI-X vectors. */
-  msix: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2048))),
+  msix: MSIX,
   /** Whether it is PCI Express; conventional ones have no extended configuration space. */
   express: v.optional(v.boolean(), true),
   /** Kilobytes of an expansion ROM. */

@@ -1,4 +1,12 @@
-import { registerCore, VFIO_PCI_DRIVERS, VfioPci, type VfioPciDriver } from '@vfiokit/core';
+import {
+  NATIVE_DRIVERS,
+  registerCore,
+  SILICON,
+  type SiliconModel,
+  VFIO_PCI_DRIVERS,
+  VfioPci,
+  type VfioPciDriver,
+} from '@vfiokit/core';
 import {
   DriverCore,
   ModelSysfs,
@@ -18,7 +26,7 @@ import {
 } from '@vfiokit/iommu';
 import { type PciDevice, PciTopology } from '@vfiokit/pci';
 import { VfioError } from '@vfiokit/uapi';
-import { type DependencyContainer, container as root } from 'tsyringe';
+import { type DependencyContainer, type InjectionToken, container as root } from 'tsyringe';
 import { functionDescription } from './config-image.js';
 import type { FunctionSpec, MachineDescription, ModuleSpec } from './description.js';
 import { machineFiles } from './machine-files.js';
@@ -62,6 +70,7 @@ export class Machine {
   /** Overrides of VFs that their PF's VFIO driver has captured. */
   readonly #overrides = new Map<string, string>();
   readonly #vfioDrivers: readonly VfioPciDriver[];
+  readonly #silicon: readonly SiliconModel[];
   /** VFs that silicon has shown and the bus does not know yet. */
   #newVfs: PciDevice[] = [];
   /** Devices whose remover was signalled. */
@@ -88,7 +97,8 @@ export class Machine {
     this.vfio = this.container.resolve(VfioPci);
     this.iommuGroups = this.container.resolve(IommuGroups);
     const groups = this.container.resolve(VfioGroups);
-    this.#vfioDrivers = this.container.resolveAll<VfioPciDriver>(VFIO_PCI_DRIVERS);
+    this.#vfioDrivers = this.#registered(VFIO_PCI_DRIVERS);
+    this.#silicon = this.#registered(SILICON);
     this.pci = new PciDriverBus(this.core, {
       dma: {
         claim: (device) =>
@@ -110,6 +120,7 @@ export class Machine {
       core: this.core,
       vfio: this.vfio,
       numbers: new NumberPool(),
+      nativeDrivers: this.#registered(NATIVE_DRIVERS),
       group: (device) => this.#groupOf.get(device.name),
     };
     this.topology.listen({
@@ -217,6 +228,11 @@ export class Machine {
     );
   }
 
+  /** Everything that was put on the machine's container for a token; nothing is a normal answer. */
+  #registered<T>(token: InjectionToken<T>): readonly T[] {
+    return this.container.isRegistered(token, true) ? this.container.resolveAll(token) : [];
+  }
+
   #openCount(device: PciBusDevice): number {
     const pdev = this.#functions.get(device);
     return pdev === undefined ? 0 : (this.vfio.device(pdev)?.openCount ?? 0);
@@ -252,11 +268,11 @@ export class Machine {
 
   #add(spec: FunctionSpec): PciBusDevice {
     this.#specs.set(spec.at, spec);
-    const pdev = this.topology.add(
-      spec.at,
+    const silicon = this.#silicon.reduce(
+      (description, model) => model.describe(spec.at, description),
       functionDescription(spec),
-      spec.rom === undefined ? {} : {},
     );
+    const pdev = this.topology.add(spec.at, silicon);
     const bridge = pdev.bus.self;
     const above = bridge === undefined ? undefined : this.pci.devices.get(bridge.name);
     const hostBridge = this.core.root(`pci${spec.at.slice(0, spec.at.lastIndexOf(':'))}`);

@@ -1,3 +1,4 @@
+import type { NativeDriver } from '@vfiokit/core';
 import type { PciBusDevice, PciDriver, PciDriverBus, PciIdEntry } from '@vfiokit/driver-model';
 import { andThen, type Directory, linkTo, textFile } from '@vfiokit/driver-model';
 import type { PciDevice } from '@vfiokit/pci';
@@ -12,6 +13,8 @@ export interface DriverSurroundings {
   readonly provides: (device: PciBusDevice) => Readonly<Record<string, string>>;
   /** `/sys/class`. */
   readonly classes: Directory;
+  /** What drivers leave at their functions for others. */
+  readonly nativeDrivers: readonly NativeDriver[];
   /** VFs that appeared in silicon are to be put on the bus now. */
   readonly settleVfs: () => void;
 }
@@ -46,14 +49,19 @@ export function modelDriver(
     managedDma: spec.managedDma,
     ...(spec.ids === undefined ? {} : { ids: idEntries(spec.ids) }),
     probe: (device) => {
+      const pdev = surroundings.function(device);
+      const native = surroundings.nativeDrivers.find(({ name }) => name === spec.name);
+      pdev.driverData = native?.probe(pdev);
       addClassDevices(device, surroundings);
       return 0;
     },
     remove: (device) => {
       removeClassDevices(device, surroundings);
-      return andThen(surroundings.bus().disableVfs(device), () =>
-        surroundings.function(device).sriov?.disable(),
-      );
+      return andThen(surroundings.bus().disableVfs(device), () => {
+        const pdev = surroundings.function(device);
+        pdev.sriov?.disable();
+        pdev.driverData = undefined;
+      });
     },
     ...(spec.sriov
       ? {
