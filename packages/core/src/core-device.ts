@@ -1,5 +1,10 @@
 import type { DeviceDoor, GroupDevice, IommuGroup } from '@vfiokit/iommu';
-import type { PciDevice } from '@vfiokit/pci';
+import {
+  PCI_CAP_ID_PM,
+  PCI_PM_CTRL,
+  PCI_PM_CTRL_NO_SOFT_RESET,
+  type PciDevice,
+} from '@vfiokit/pci';
 import { EINVAL, type VfioDevice, VfioError } from '@vfiokit/uapi';
 import { DeviceFile } from './device-file.js';
 import { deviceIoctl } from './device-ioctl.js';
@@ -210,13 +215,9 @@ export class VfioPciCoreDevice implements GroupDevice {
   }
 }
 
-const PCI_CAP_ID_PM = 0x01;
-const PMCSR = 4;
-const NO_SOFT_RESET = 0x0008;
-
 /** Whether the function forgets its configuration on the way back from D3hot (No_Soft_Reset is 0). */
 function losesStateInD3(pdev: PciDevice): boolean {
   const position = pdev.findCapability(PCI_CAP_ID_PM);
   if (position === 0) return false;
-  return (pdev.config.read(position + PMCSR, 2) & NO_SOFT_RESET) === 0;
+  return (pdev.config.read(position + PCI_PM_CTRL, 2) & PCI_PM_CTRL_NO_SOFT_RESET) === 0;
 }

@@ -1,11 +1,8 @@
-import type { SavedState } from '@vfiokit/pci';
+import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, type SavedState } from '@vfiokit/pci';
 import { EAGAIN, VfioError } from '@vfiokit/uapi';
 import type { VfioPciCoreDevice } from './core-device.js';
 import { hidesIntx } from './hidden-intx.js';
 import { resetUnusedSet } from './hot-reset.js';
-
-const COMMAND = 0x04;
-const COMMAND_INTX_DISABLE = 0x0400;
 
 /** What became known of a function while it was enabled. */
 export interface EnabledFunction {
@@ -50,9 +47,9 @@ export function enableFunction(core: VfioPciCoreDevice): EnabledFunction {
   const nointx = !parameters.nointxmask && hidesIntx(pdev.vendor, pdev.device);
   if (nointx) pdev.intx(false);
   const canMaskAtDevice = !parameters.nointxmask && !nointx && pdev.intxMaskable;
-  const command = pdev.config.read(COMMAND, 2);
-  if (canMaskAtDevice && (command & COMMAND_INTX_DISABLE) !== 0)
-    pdev.config.write(COMMAND, 2, command & ~COMMAND_INTX_DISABLE);
+  const command = pdev.config.read(PCI_COMMAND, 2);
+  if (canMaskAtDevice && (command & PCI_COMMAND_INTX_DISABLE) !== 0)
+    pdev.config.write(PCI_COMMAND, 2, command & ~PCI_COMMAND_INTX_DISABLE);
   return { resetWorks: reset === 0, nointx, canMaskAtDevice, savedState };
 }
 
@@ -73,7 +70,7 @@ export function disableFunction(core: VfioPciCoreDevice, enabled: EnabledFunctio
   if (loaded < 0 && enabled.resetWorks) pdev.saveState();
   if (loaded >= 0 || enabled.resetWorks) {
     // Nothing may come from the device any more while it is reset.
-    pdev.config.write(COMMAND, 2, COMMAND_INTX_DISABLE);
+    pdev.config.write(PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
     if (enabled.resetWorks && resetBare(core)) core.needsReset = false;
     pdev.restoreState();
   }

@@ -1,7 +1,10 @@
 import { type DeviceDoor, GroupFile } from '@vfiokit/iommu';
-import type { PciDevice } from '@vfiokit/pci';
+import { PCI_D0, type PciDevice } from '@vfiokit/pci';
 import {
+  copyArgszIn,
   copyIn,
+  copyOut,
+  copyStructOut,
   EAGAIN,
   EBADF,
   EBUSY,
@@ -12,17 +15,16 @@ import {
   EPERM,
   type IoctlArgument,
   type Process,
+  VFIO_PCI_DEVID_NOT_OWNED,
+  VFIO_PCI_DEVID_OWNED,
   VFIO_PCI_HOT_RESET_FLAG_DEV_ID,
   VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED,
+  vfioPciDependentDevice,
+  vfioPciHotReset,
+  vfioPciHotResetInfo,
 } from '@vfiokit/uapi';
 import type { VfioPciCoreDevice } from './core-device.js';
 import type { DeviceSet } from './device-set.js';
-
-const HEADER_SIZE = 12;
-const ENTRY_SIZE = 8;
-const D0 = 0;
-const DEVID_OWNED = 0;
-const DEVID_NOT_OWNED = 0xffffffff;
 
 /** Who may reset: a member of the set counts as owned if the caller can prove that nobody else uses it. */
 export type Ownership = (device: VfioPciCoreDevice) => boolean;
@@ -44,50 +46,61 @@ export function hotResetInfo(
   door: DeviceDoor,
   argument: IoctlArgument,
 ): number {
-  const header = copyIn(argument, HEADER_SIZE);
-  if (header === undefined) return -EFAULT;
-  const argsz = header.getUint32(0, true);
-  if (argsz < HEADER_SIZE) return -EINVAL;
+  const request = copyArgszIn(argument, vfioPciHotResetInfo);
+  if (typeof request === 'number') return request;
+  const { argsz } = request;
   const functions = affectedFunctions(device.pdev);
   if (functions === undefined) return -ENODEV;
-  if (functions.length > Math.floor((argsz - HEADER_SIZE) / ENTRY_SIZE)) {
-    header.setUint32(4, 0, true);
-    header.setUint32(8, functions.length, true);
+  const count = functions.length;
+  const { size: header } = vfioPciHotResetInfo;
+  const { size: entry } = vfioPciDependentDevice;
+  if (argsz < header + count * entry) {
+    copyStructOut(argument, vfioPciHotResetInfo, { flags: 0, count });
     return -ENOSPC;
   }
-  let flags = VFIO_PCI_HOT_RESET_FLAG_DEV_ID | VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED;
-  const entries: number[] = [];
-  for (const pdev of functions) {
-    if (door.kind === 'group') {
-      const group = device.groupIdOf(pdev);
-      if (group === undefined) return -EPERM;
-      entries.push(group);
-    } else {
-      const devid = devidOf(device.deviceSet, door, pdev);
-      if (devid === DEVID_NOT_OWNED) flags &= ~VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED;
-      entries.push(devid);
-    }
+  const ids =
+    door.kind === 'group' ? groupsOf(device, functions) : devidsOf(device, door, functions);
+  if (typeof ids === 'number') return ids;
+  const answer = new Uint8Array(header + count * entry);
+  vfioPciHotResetInfo.encode({ argsz, flags: hotResetFlags(door, ids), count }, answer);
+  for (const [i, { address }] of functions.entries()) {
+    const { domain, bus, devfn } = address;
+    const dependent = { id: ids[i]!, segment: domain & 0xffff, bus, devfn };
+    vfioPciDependentDevice.encode(dependent, answer, header + i * entry);
   }
-  const out = copyIn(argument, HEADER_SIZE + functions.length * ENTRY_SIZE);
-  if (out === undefined) return -EFAULT;
-  out.setUint32(4, door.kind === 'group' ? 0 : flags, true);
-  out.setUint32(8, functions.length, true);
-  functions.forEach(({ address: { domain, bus, devfn } }, i) => {
-    const at = HEADER_SIZE + i * ENTRY_SIZE;
-    out.setUint32(at, entries[i]!, true);
-    out.setUint16(at + 4, domain & 0xffff, true);
-    out.setUint8(at + 6, bus);
-    out.setUint8(at + 7, devfn);
-  });
-  return 0;
+  return copyOut(argument, answer);
+}
+
+/** The IOMMU groups of functions; `-EPERM` if one has none. */
+function groupsOf(
+  { groupIdOf }: VfioPciCoreDevice,
+  functions: readonly PciDevice[],
+): readonly number[] | number {
+  const groups = functions.map(groupIdOf);
+  return groups.every((group) => group !== undefined) ? groups : -EPERM;
+}
+
+/** The numbers of functions in the iommufd that the device was opened with. */
+function devidsOf(
+  { deviceSet }: VfioPciCoreDevice,
+  door: DeviceDoor,
+  functions: readonly PciDevice[],
+): readonly number[] {
+  return functions.map((pdev) => devidOf(deviceSet, door, pdev));
+}
+
+function hotResetFlags({ kind }: DeviceDoor, ids: readonly number[]): number {
+  if (kind === 'group') return 0;
+  const owned = !ids.includes(VFIO_PCI_DEVID_NOT_OWNED);
+  return VFIO_PCI_HOT_RESET_FLAG_DEV_ID | (owned ? VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED : 0);
 }
 
 function devidOf(set: DeviceSet, door: DeviceDoor, pdev: PciDevice): number {
   const member = set.members.find((other) => other.pdev === pdev);
-  if (member === undefined) return DEVID_NOT_OWNED;
+  if (member === undefined) return VFIO_PCI_DEVID_NOT_OWNED;
   const devid = door.devid?.(member);
   if (devid !== undefined) return devid;
-  return door.sharesGroup?.(member) ? DEVID_OWNED : DEVID_NOT_OWNED;
+  return door.sharesGroup?.(member) ? VFIO_PCI_DEVID_OWNED : VFIO_PCI_DEVID_NOT_OWNED;
 }
 
 /**
@@ -100,11 +113,10 @@ export function hotReset(
   argument: IoctlArgument,
   caller: Process,
 ): number {
-  const header = copyIn(argument, HEADER_SIZE);
-  if (header === undefined) return -EFAULT;
-  const count = header.getUint32(8, true);
-  if (header.getUint32(0, true) < HEADER_SIZE || header.getUint32(4, true) !== 0) return -EINVAL;
-  if ((count !== 0) !== (door.kind === 'group')) return -EINVAL;
+  const request = copyArgszIn(argument, vfioPciHotReset);
+  if (typeof request === 'number') return request;
+  const { flags, count } = request;
+  if (flags !== 0 || (count !== 0) !== (door.kind === 'group')) return -EINVAL;
   const functions = affectedFunctions(device.pdev);
   if (functions === undefined) return -ENODEV;
   if (door.kind === 'cdev')
@@ -114,11 +126,11 @@ export function hotReset(
       (member) => door.devid?.(member) !== undefined || (door.sharesGroup?.(member) ?? false),
     );
   if (count > functions.length) return -EINVAL;
-  const fds = copyIn(argument, HEADER_SIZE + 4 * count);
+  const fds = copyIn(argument, vfioPciHotReset.size + 4 * count);
   if (fds === undefined) return -EFAULT;
   const groups: GroupFile[] = [];
   for (let i = 0; i < count; i += 1) {
-    const file = caller.fds.get(fds.getInt32(HEADER_SIZE + 4 * i, true));
+    const file = caller.fds.get(fds.getInt32(vfioPciHotReset.size + 4 * i, true));
     if (file === undefined) return -EBADF;
     if (!(file instanceof GroupFile)) return -EINVAL;
     groups.push(file);
@@ -158,7 +170,7 @@ function lockMembers(set: DeviceSet, owned: Ownership, locked: VfioPciCoreDevice
 }
 
 function resetLocked(set: DeviceSet): number {
-  for (const member of set.members) member.power.set(D0);
+  for (const member of set.members) member.power.set(PCI_D0);
   return set.members[0]?.pdev.tryResetSlotOrBus() ?? -EAGAIN;
 }
 

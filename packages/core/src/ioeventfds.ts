@@ -6,16 +6,14 @@ import {
   ENOSPC,
   type IoctlArgument,
   type Process,
+  VFIO_DEVICE_IOEVENTFD_64,
+  VFIO_DEVICE_IOEVENTFD_SIZE_MASK,
   vfioDeviceIoeventfd,
 } from '@vfiokit/uapi';
-import { resolveEventFd } from './interrupts/eventfd-slot.js';
 import { Irqfd } from './interrupts/irqfd.js';
 import type { BarRegion, MsixTable } from './regions/bar-region.js';
 import type { Positions } from './regions/positions.js';
 
-/** The structure without what was reserved behind its descriptor. */
-const MINIMUM = 28;
-const SIZE_MASK = 0xf;
 /** As many as one device may have (MAX_IOEVENTFDS). */
 const LIMIT = 1000;
 
@@ -45,18 +43,18 @@ export class IoEventFds {
 
   /** Adds or, with the descriptor -1, removes one; 0 or a negated errno. An 8-byte one is always `-EINVAL` (quirk W24). */
   set(argument: IoctlArgument, caller: Process): number {
-    const request = copyArgszIn(argument, vfioDeviceIoeventfd, MINIMUM);
+    const request = copyArgszIn(argument, vfioDeviceIoeventfd, vfioDeviceIoeventfd.ends.fd);
     if (typeof request === 'number') return request;
     const { flags, fd, data } = request;
-    const size = flags & SIZE_MASK;
-    if ((flags & ~SIZE_MASK) !== 0) return -EINVAL;
+    const size = flags & VFIO_DEVICE_IOEVENTFD_SIZE_MASK;
+    if ((flags & ~VFIO_DEVICE_IOEVENTFD_SIZE_MASK) !== 0) return -EINVAL;
     if (size === 0 || (size & (size - 1)) !== 0 || fd < -1) return -EINVAL;
     const position = Number(request.offset);
     const bar = this.positions.regionOf(position);
     const offset = this.positions.offsetOf(position);
     const region = this.bars[bar];
     if (region === undefined || offset + size > region.resource.length) return -EINVAL;
-    if (this.#touchesTable(bar, offset, size) || size === 8) return -EINVAL;
+    if (this.#touchesTable(bar, offset, size) || size === VFIO_DEVICE_IOEVENTFD_64) return -EINVAL;
     const error = this.errors[bar]!;
     if (error < 0) return error;
     const index = this.#all.findIndex(
@@ -70,7 +68,7 @@ export class IoEventFds {
     }
     if (fd === -1) return -ENODEV;
     if (this.#all.length >= LIMIT) return -ENOSPC;
-    const eventfd = resolveEventFd(fd, caller);
+    const eventfd = caller.fds.eventFd(fd);
     if (typeof eventfd === 'number') return eventfd;
     const value = Number(BigInt.asUintN(8 * size, data));
     const irqfd = new Irqfd(() => this.#write(region, offset, size as 1 | 2 | 4, value));

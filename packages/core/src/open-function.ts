@@ -15,8 +15,8 @@ import { VfioPci } from './vfio-pci.js';
 import type { VfioPciDriver } from './vfio-pci-driver.js';
 
 export interface OpenFunctionOptions extends CoreOptions {
-  /** The driver to bind to; plain vfio-pci without it. */
-  readonly driver?: VfioPciDriver;
+  /** The driver to bind to, or the name of one that `register` puts there; plain vfio-pci without it. */
+  readonly driver?: VfioPciDriver | string;
   /** Puts more on the host's container: platform hooks, say. */
   readonly register?: (container: DependencyContainer) => void;
 }
@@ -44,12 +44,12 @@ export function openFunction(pdev: PciDevice, options: OpenFunctionOptions = {})
   registerIommu(container);
   registerCore(container, core);
   register?.(container);
-  if (driver !== undefined) container.register(VFIO_PCI_DRIVERS, { useValue: driver });
+  if (typeof driver === 'object') container.register(VFIO_PCI_DRIVERS, { useValue: driver });
 
   const group = container.resolve(IommuGroups).create({ iommu: GENERIC_IOMMU });
   group.members.add(pdev.name);
   const vfio = container.resolve(VfioPci);
-  const bound = vfio.bind(pdev, group, driver?.name);
+  const bound = vfio.bind(pdev, group, typeof driver === 'object' ? driver.name : driver);
   const process = new Process();
   const undos: (() => void)[] = [() => vfio.unbind(bound)];
   const close = () => {

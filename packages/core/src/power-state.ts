@@ -1,7 +1,5 @@
-import type { PciDevice, SavedState } from '@vfiokit/pci';
+import { PCI_D0, PCI_D3hot, type PciDevice, type SavedState } from '@vfiokit/pci';
 import { EBUSY } from '@vfiokit/uapi';
-
-const D3_HOT = 3;
 
 /**
  * The D-state of a bound function. A function that forgets its configuration on the way back from D3hot
@@ -21,19 +19,19 @@ export class PowerState {
   /** 0 or a negated errno: `-EBUSY` for a PF with VFs, else what the host answers. */
   set(state: number): number {
     const { pdev, needsRestore } = this;
-    if (state > 0 && this.sriovActive()) return -EBUSY;
+    if (state > PCI_D0 && this.sriovActive()) return -EBUSY;
     let saved = false;
     let restore = false;
     if (needsRestore) {
-      if (pdev.currentState < D3_HOT && state >= D3_HOT) {
+      if (pdev.currentState < PCI_D3hot && state >= PCI_D3hot) {
         pdev.saveState();
         saved = true;
       }
-      restore = pdev.currentState >= D3_HOT && state === 0;
+      restore = pdev.currentState >= PCI_D3hot && state === PCI_D0;
     }
     const error = pdev.setPowerState(state);
     if (error < 0) return error;
-    if (saved && pdev.currentState >= D3_HOT) {
+    if (saved && pdev.currentState >= PCI_D3hot) {
       this.#saved = pdev.storeSavedState();
     } else if (restore) {
       pdev.loadSavedState(this.#saved);

@@ -1,7 +1,6 @@
+import { PCI_D0 } from '@vfiokit/pci';
 import { EINVAL } from '@vfiokit/uapi';
 import type { OpenDevice } from './open-device.js';
-
-const D0 = 0;
 
 /**
  * VFIO_DEVICE_RESET: 0, `-EINVAL` if no method worked when the device opened, `-EAGAIN` if its lock is taken, or what the method
@@ -13,7 +12,7 @@ export function resetFunction(device: OpenDevice): number {
   return memoryLock.run(() => {
     device.mappings.zap();
     // A function in D3 would come out of the reset in D0 without anybody having noticed.
-    power.set(D0);
+    power.set(PCI_D0);
     device.dmaBufs.move(true);
     const result = device.pdev.tryResetFunction();
     device.resumeMemory();

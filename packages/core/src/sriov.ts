@@ -1,10 +1,8 @@
-import type { PciDevice } from '@vfiokit/pci';
+import { PCI_D0, type PciDevice } from '@vfiokit/pci';
 import { EBUSY, EINVAL, ENOENT, ERANGE } from '@vfiokit/uapi';
 import type { VfioPciCoreDevice } from './core-device.js';
 import type { VfToken } from './vf-token.js';
 import type { VfioPciSettings } from './vfio-pci.js';
-
-const D0 = 0;
 
 /**
  * VFs of bound PFs (vfio_pci_core.c: vfio_pci_core_sriov_configure): a PF that has some stays awake in D0, and its VFs
@@ -58,7 +56,7 @@ export class SriovControl {
     if (awake < 0) return awake;
     this.#pfs.set(pdev, device);
     const error = device.memoryLock.run(() => {
-      device.power.set(D0);
+      device.power.set(PCI_D0);
       device.sriovActive = true;
       return pdev.sriov?.enable(count) ?? -ENOENT;
     });

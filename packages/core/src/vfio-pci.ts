@@ -1,5 +1,11 @@
 import { type IommuGroup, IommuGroups, VfioGroups } from '@vfiokit/iommu';
-import type { PciDevice, PciErrorHandlers, RuntimePmCallbacks } from '@vfiokit/pci';
+import {
+  PCI_D0,
+  PCI_HEADER_TYPE_NORMAL,
+  type PciDevice,
+  type PciErrorHandlers,
+  type RuntimePmCallbacks,
+} from '@vfiokit/pci';
 import { VfioError } from '@vfiokit/uapi';
 import { type DependencyContainer, inject, injectable } from 'tsyringe';
 import { VfioPciCoreDevice } from './core-device.js';
@@ -43,9 +49,6 @@ export interface VfioPciSettings {
   /** Sets the `driver_override` of a VF that has just appeared, before drivers are matched to it. */
   readonly overrideDriver: (vf: PciDevice, driver: string) => void;
 }
-
-const HEADER_TYPE_NORMAL = 0;
-const D0 = 0;
 
 /**
  * The VFIO PCI drivers of a host, plain and derived: binds functions to them and lets them go
@@ -155,7 +158,7 @@ export class VfioPci {
   ): VfioPciCoreDevice {
     if (driver.name === '')
       throw new VfioError('EINVAL', `${pdev.name}: a VFIO driver needs a name`);
-    if (pdev.headerType !== HEADER_TYPE_NORMAL)
+    if (pdev.headerType !== PCI_HEADER_TYPE_NORMAL)
       throw new VfioError(
         'EINVAL',
         `${pdev.name}: a bridge can't be handed to a user; bind the functions behind it`,
@@ -190,7 +193,7 @@ export class VfioPci {
     pdev.driverData = device;
     device.deviceSet = this.#sets.join(device);
     pdev.resetHooks = errorHandlers(device, resolveOne(container, RESET_HOOKS));
-    device.power.set(D0);
+    device.power.set(PCI_D0);
     pdev.runtimePm.callbacks = runtimeCallbacks(device);
     if (!device.parameters.disable_idle_d3) pdev.runtimePm.put();
     this.#bound.set(pdev, { device, container });
@@ -256,7 +259,7 @@ function runtimeCallbacks(device: VfioPciCoreDevice): RuntimePmCallbacks {
   return {
     // The PCI core is to save a function that is awake, whatever state its user left it in.
     suspend: () => {
-      device.power.set(D0);
+      device.power.set(PCI_D0);
       device.opened?.lowPower.suspended();
       return 0;
     },

@@ -1,5 +1,6 @@
 import { E2BIG, EFAULT, EINVAL } from './errno.js';
 import type { IoctlArgument } from './file.js';
+import { type InfoCapability, layoutCapabilities } from './info-capability.js';
 import type { Struct } from './struct.js';
 
 /**
@@ -77,4 +78,35 @@ export function copyStructOut<T>(
   whole.set(new Uint8Array(view.buffer, view.byteOffset, room));
   layout.encode(value, whole);
   return copyOut(argument, whole.subarray(0, room));
+}
+
+/** An info structure that a chain of capabilities may follow. */
+interface InfoStruct {
+  /** Bytes of room that the caller has; in the answer, how many there would have to be. */
+  readonly argsz: number;
+  readonly flags: number;
+  readonly capOffset: number;
+}
+
+/**
+ * Answers an info call: the chain of capabilities first, then the structure in front of it, whose members `argsz`,
+ * `flags` and `capOffset` say what became of the chain; see {@link layoutCapabilities}. Without capabilities they stay
+ * as `value` has them.
+ *
+ * @param value `argsz` as the caller gave it, and what there is to tell; members that are absent stay the caller's.
+ * @param capsFlag the flag that says that there are capabilities.
+ * @returns 0 or `-EFAULT`.
+ */
+export function copyInfoOut<T extends InfoStruct>(
+  argument: IoctlArgument,
+  layout: Struct<T>,
+  value: Partial<T> & Pick<T, 'argsz' | 'flags'>,
+  capabilities: readonly InfoCapability[],
+  capsFlag: number,
+): number {
+  const { argsz, flags } = value;
+  if (capabilities.length === 0) return copyStructOut(argument, layout, value, argsz);
+  const { chain, ...told } = layoutCapabilities(layout.size, argsz, capabilities);
+  if (chain.length > 0 && copyOut(argument, chain, layout.size) < 0) return -EFAULT;
+  return copyStructOut(argument, layout, { ...value, ...told, flags: flags | capsFlag }, argsz);
 }

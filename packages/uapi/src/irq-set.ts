@@ -1,3 +1,4 @@
+import { EINVAL } from './errno.js';
 import { type StructOf, struct, u32 } from './struct.js';
 
 /** VFIO_DEVICE_SET_IRQS, without the data that follows: one element for each of `count` interrupts from `start` on. */
@@ -21,6 +22,35 @@ export const VFIO_IRQ_SET_ACTION_UNMASK = 0x10;
 export const VFIO_IRQ_SET_ACTION_TRIGGER = 0x20;
 export const VFIO_IRQ_SET_DATA_TYPE_MASK = 0x7;
 export const VFIO_IRQ_SET_ACTION_TYPE_MASK = 0x38;
+
+/** Bytes of data for each interrupt, by type; several types at once are none. */
+const DATA_SIZE: Readonly<Record<number, number>> = {
+  [VFIO_IRQ_SET_DATA_NONE]: 0,
+  [VFIO_IRQ_SET_DATA_BOOL]: 1,
+  [VFIO_IRQ_SET_DATA_EVENTFD]: 4,
+};
+const KNOWN_FLAGS = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
+const COUNT_LIMIT = 0xffffffff;
+
+/**
+ * Checks what does not depend on the kind of interrupt (vfio_main.c: vfio_set_irqs_validate_and_prepare).
+ *
+ * @param indexes how many interrupt indexes the device has.
+ * @param available how many interrupts an index has now.
+ * @returns bytes of the data that follows, or `-EINVAL`.
+ */
+export function irqSetDataSize(
+  { argsz, flags, index, start, count }: VfioIrqSet,
+  indexes: number,
+  available: (index: number) => number,
+): number {
+  if (index >= indexes || count >= COUNT_LIMIT - start) return -EINVAL;
+  if ((flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
+  const most = available(index);
+  if (start >= most || start + count > most) return -EINVAL;
+  const size = DATA_SIZE[flags & VFIO_IRQ_SET_DATA_TYPE_MASK];
+  return size === undefined || argsz - vfioIrqSet.size < count * size ? -EINVAL : count * size;
+}
 
 /** What to do with interrupts, by name. */
 export type IrqAction = 'mask' | 'unmask' | 'trigger';

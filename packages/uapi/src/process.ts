@@ -1,4 +1,5 @@
-import { EBADF, EMFILE } from './errno.js';
+import { EBADF, EINVAL, EMFILE } from './errno.js';
+import { EventFd } from './event-fd.js';
 import type { VfioFile } from './file.js';
 import { UserMemory } from './user-memory.js';
 
@@ -28,6 +29,13 @@ export class FdTable {
   /** The open file behind a number. */
   get(fd: number): VfioFile | undefined {
     return this.#files.get(fd);
+  }
+
+  /** The eventfd behind a number (eventfd_ctx_fdget): `-EBADF` if it is not open, `-EINVAL` if it is something else. */
+  eventFd(fd: number): EventFd | number {
+    const file = this.#files.get(fd);
+    if (file === undefined) return -EBADF;
+    return file instanceof EventFd ? file : -EINVAL;
   }
 
   /** Closes a number, and the file with its last one; `-EBADF` if it is not open. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   copyArgszIn,
   copyIn,
+  copyInfoOut,
   copyOut,
   copySizedIn,
   copyStructOut,
@@ -141,5 +142,45 @@ describe('writing a structure back', () => {
     const memory = new Uint8Array(20).fill(0xaa);
     expect(copyStructOut(memory, request, { flags: 0 })).toBe(-EFAULT);
     expect(memory.every((byte) => byte === 0xaa)).toBe(true);
+  });
+});
+
+describe('answering an info call', () => {
+  const info = struct('info', { argsz: u32, flags: u32, size: u64, capOffset: u32, pad: u32 });
+  const capabilities = [{ id: 3, version: 1, body: Uint8Array.of(1, 2, 3, 4) }];
+  const CAPS = 0x80;
+  const answer = (argsz: number, memory = new Uint8Array(argsz).fill(0xaa)) => ({
+    memory,
+    result: copyInfoOut(memory, info, { argsz, flags: 1, size: 7n }, capabilities, CAPS),
+  });
+
+  test('puts the chain behind the structure and says where it starts', () => {
+    const { memory, result } = answer(40);
+    expect(result).toBe(0);
+    expect(info.decode(memory)).toMatchObject({ argsz: 40, flags: 0x81, size: 7n, capOffset: 24 });
+    expect([...memory.subarray(24)]).toEqual([3, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0]);
+  });
+
+  test('tells a caller with too little room how much it needs, and that there are capabilities', () => {
+    const { memory, result } = answer(39);
+    expect(result).toBe(0);
+    expect(info.decode(memory)).toMatchObject({ argsz: 40, flags: 0x81, capOffset: 0 });
+    expect(memory.subarray(24).every((byte) => byte === 0xaa)).toBe(true);
+  });
+
+  test('leaves members alone that it has nothing to tell of', () => {
+    const memory = new Uint8Array(24).fill(0xaa);
+    expect(copyInfoOut(memory, info, { argsz: 24, flags: 1 }, [], CAPS)).toBe(0);
+    expect(info.decode(memory)).toMatchObject({ argsz: 24, flags: 1, capOffset: 0xaaaaaaaa });
+  });
+
+  test('writes nothing behind the room that the caller owns up to', () => {
+    const memory = new Uint8Array(24).fill(0xaa);
+    expect(copyInfoOut(memory, info, { argsz: 16, flags: 1, capOffset: 0 }, [], CAPS)).toBe(0);
+    expect(memory.subarray(16).every((byte) => byte === 0xaa)).toBe(true);
+  });
+
+  test('faults where the caller claims more than it has', () => {
+    expect(answer(40, new Uint8Array(32)).result).toBe(-EFAULT);
   });
 });

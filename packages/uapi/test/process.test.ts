@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { EventFd, FdTable, Process, type VfioFile } from '../src/index.js';
 
 const EBADF = 9;
+const EINVAL = 22;
 const EMFILE = 24;
 
 const file = () => ({ kind: 'other', close: vi.fn() }) satisfies VfioFile;
@@ -30,6 +31,15 @@ describe('the descriptors of a process', () => {
     expect(fds.close(fd)).toBe(0);
     expect(fds.get(fd)).toBeUndefined();
     expect(fds.close(fd)).toBe(-EBADF);
+  });
+
+  test('tell an eventfd from what is not open and from what is something else', () => {
+    const fds = new FdTable();
+    const eventfd = new EventFd();
+    const fd = fds.install(eventfd);
+    expect(fds.eventFd(fd)).toBe(eventfd);
+    expect(fds.eventFd(fds.install(file()))).toBe(-EINVAL);
+    expect(fds.eventFd(99)).toBe(-EBADF);
   });
 
   test('close a file with the last number that stands for it', () => {

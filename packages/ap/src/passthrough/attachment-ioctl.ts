@@ -2,15 +2,13 @@ import {
   copyArgszIn,
   copyIn,
   copyStructOut,
-  EBADF,
   EFAULT,
   EINVAL,
   EIO,
   EOPNOTSUPP,
-  EventFd,
   type IoctlArgument,
+  irqSetDataSize,
   type Process,
-  VFIO_AP_NUM_IRQS,
   VFIO_DEVICE_FLAGS_AP,
   VFIO_DEVICE_FLAGS_RESET,
   VFIO_DEVICE_GET_INFO,
@@ -20,11 +18,7 @@ import {
   VFIO_DEVICE_SET_IRQS,
   VFIO_IRQ_INFO_EVENTFD,
   VFIO_IRQ_SET_ACTION_TRIGGER,
-  VFIO_IRQ_SET_ACTION_TYPE_MASK,
-  VFIO_IRQ_SET_DATA_BOOL,
   VFIO_IRQ_SET_DATA_EVENTFD,
-  VFIO_IRQ_SET_DATA_NONE,
-  VFIO_IRQ_SET_DATA_TYPE_MASK,
   vfioDeviceInfo,
   vfioIrqInfo,
   vfioIrqSet,
@@ -77,48 +71,30 @@ function getIrqInfo(attachment: GuestAttachment, argument: IoctlArgument): numbe
   return copyStructOut(argument, vfioIrqInfo, { flags: VFIO_IRQ_INFO_EVENTFD, count: 1 });
 }
 
-/** Bytes of data for each interrupt, by the type that the flags name; several types at once are none. */
-const DATA_SIZE: Readonly<Record<number, number>> = {
-  [VFIO_IRQ_SET_DATA_NONE]: 0,
-  [VFIO_IRQ_SET_DATA_BOOL]: 1,
-  [VFIO_IRQ_SET_DATA_EVENTFD]: 4,
-};
-
-const KNOWN_FLAGS = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
-
 function setIrqs(attachment: GuestAttachment, argument: IoctlArgument, caller: Process): number {
   const request = copyArgszIn(argument, vfioIrqSet);
   if (typeof request === 'number') return request;
-  const { argsz, flags, index, start, count } = request;
-  if (index >= Math.min(attachment.irqs, VFIO_AP_NUM_IRQS)) return -EINVAL;
-  if ((flags & ~KNOWN_FLAGS) !== 0 || start >= 1 || start + count > 1) return -EINVAL;
-  const type = flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
-  const size = DATA_SIZE[type];
-  if (size === undefined || argsz - vfioIrqSet.size < count * size) return -EINVAL;
-  if ((flags & VFIO_IRQ_SET_ACTION_TRIGGER) === 0 || type !== VFIO_IRQ_SET_DATA_EVENTFD)
-    return -EINVAL;
+  const size = irqSetDataSize(request, attachment.irqs, () => 1);
+  if (size < 0) return size;
+  const { flags, index, count } = request;
+  const isTrigger = (flags & VFIO_IRQ_SET_ACTION_TRIGGER) !== 0;
+  if (!isTrigger || (flags & VFIO_IRQ_SET_DATA_EVENTFD) === 0) return -EINVAL;
   // The kernel would read a descriptor from behind the structure here.
   if (count === 0) return -EINVAL;
-  const data = copyIn(argument, vfioIrqSet.size + 4);
-  return data === undefined
-    ? -EFAULT
-    : setTrigger(attachment, index, data.getInt32(vfioIrqSet.size, true), caller);
+  const data = copyIn(argument, vfioIrqSet.size + size);
+  if (data === undefined) return -EFAULT;
+  return setTrigger(attachment, index, data.getInt32(vfioIrqSet.size, true), caller);
 }
 
 function setTrigger(
-  attachment: GuestAttachment,
+  { triggers }: GuestAttachment,
   index: number,
   fd: number,
   caller: Process,
 ): number {
   if (fd < -1) return -EINVAL;
-  if (fd === -1) {
-    attachment.triggers[index] = undefined;
-    return 0;
-  }
-  const file = caller.fds.get(fd);
-  if (file === undefined) return -EBADF;
-  if (!(file instanceof EventFd)) return -EINVAL;
-  attachment.triggers[index] = file;
+  const trigger = fd === -1 ? undefined : caller.fds.eventFd(fd);
+  if (typeof trigger === 'number') return trigger;
+  triggers[index] = trigger;
   return 0;
 }

@@ -1,13 +1,16 @@
-import type { ConfigAccess, PciResource } from '@vfiokit/pci';
+import {
+  type ConfigAccess,
+  PCI_BASE_ADDRESS_0,
+  PCI_BASE_ADDRESS_5,
+  PCI_BASE_ADDRESS_MEM_PREFETCH,
+  PCI_BASE_ADDRESS_MEM_TYPE_64,
+  PCI_BASE_ADDRESS_SPACE_IO,
+  PCI_ROM_ADDRESS,
+  PCI_ROM_ADDRESS_ENABLE,
+  PCI_ROM_RESOURCE,
+  type PciResource,
+} from '@vfiokit/pci';
 import type { RegisterHook } from './config-owner.js';
-
-const BAR0 = 0x10;
-const BARS_END = 0x28;
-const ROM_BAR = 0x30;
-const MEMORY_TYPE_64 = 0x4;
-const MEMORY_PREFETCH = 0x8;
-const SPACE_IO = 0x1;
-const ROM_ENABLE = 0x1;
 
 export interface BarsOptions {
   readonly vconfig: Uint8Array;
@@ -35,7 +38,10 @@ export class BaseAddressRegisters implements RegisterHook {
   }
 
   reads(position: number): boolean {
-    return (position >= BAR0 && position < BARS_END) || position === ROM_BAR;
+    return (
+      (position >= PCI_BASE_ADDRESS_0 && position <= PCI_BASE_ADDRESS_5) ||
+      position === PCI_ROM_ADDRESS
+    );
   }
 
   read(position: number, size: number, plain: ConfigAccess): number {
@@ -56,7 +62,7 @@ export class BaseAddressRegisters implements RegisterHook {
     const { resources, checkKind } = this.#o;
     for (let bar = 0; bar < 6; bar += 1) {
       const resource = resources[bar]!;
-      const at = BAR0 + 4 * bar;
+      const at = PCI_BASE_ADDRESS_0 + 4 * bar;
       if (resource.start === 0n) {
         this.#view.setUint32(at, 0, true);
         continue;
@@ -64,10 +70,11 @@ export class BaseAddressRegisters implements RegisterHook {
       const flags = barFlags(resource);
       const value = ((this.#view.getUint32(at, true) & lowMask(resource.length)) | flags) >>> 0;
       this.#view.setUint32(at, value, true);
-      const takesNext = (value & MEMORY_TYPE_64) !== 0 && !(checkKind && resource.isIo);
+      const takesNext =
+        (value & PCI_BASE_ADDRESS_MEM_TYPE_64) !== 0 && !(checkKind && resource.isIo);
       if (takesNext) {
         bar += 1;
-        const upper = BAR0 + 4 * bar;
+        const upper = PCI_BASE_ADDRESS_0 + 4 * bar;
         this.#view.setUint32(
           upper,
           this.#view.getUint32(upper, true) & highMask(resource.length),
@@ -75,23 +82,26 @@ export class BaseAddressRegisters implements RegisterHook {
         );
       }
     }
-    this.#view.setUint32(ROM_BAR, this.#romValue(), true);
+    this.#view.setUint32(PCI_ROM_ADDRESS, this.#romValue(), true);
     this.#dirty = false;
   }
 
   #romValue(): number {
-    const rom = this.#o.resources[6]!;
-    const value = this.#view.getUint32(ROM_BAR, true);
-    if (rom.start !== 0n) return value & (lowMask(rom.length) | ROM_ENABLE);
+    const rom = this.#o.resources[PCI_ROM_RESOURCE]!;
+    const value = this.#view.getUint32(PCI_ROM_ADDRESS, true);
+    if (rom.start !== 0n) return value & (lowMask(rom.length) | PCI_ROM_ADDRESS_ENABLE);
     const size = this.#o.firmwareRomSize;
-    return size === 0 ? 0 : value & (lowMask(roundUpToPowerOfTwo(size)) | ROM_ENABLE);
+    return size === 0 ? 0 : value & (lowMask(roundUpToPowerOfTwo(size)) | PCI_ROM_ADDRESS_ENABLE);
   }
 }
 
 /** The type bits of a BAR. The kernel reports no memory below 1 MiB (vfio_pci_config.c: vfio_generate_bar_flags). */
 function barFlags(resource: PciResource): number {
-  if (resource.isIo) return SPACE_IO;
-  return (resource.isPrefetchable ? MEMORY_PREFETCH : 0) | (resource.is64Bit ? MEMORY_TYPE_64 : 0);
+  if (resource.isIo) return PCI_BASE_ADDRESS_SPACE_IO;
+  return (
+    (resource.isPrefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0) |
+    (resource.is64Bit ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0)
+  );
 }
 
 /** ~(length - 1), its low and its high 32 bits; lengths are exact below 2^53. */

@@ -1,13 +1,14 @@
-import type { ConfigAccess } from '@vfiokit/pci';
+import {
+  type ConfigAccess,
+  PCI_BASE_ADDRESS_0,
+  PCI_COMMAND,
+  PCI_COMMAND_INTX_DISABLE,
+  PCI_COMMAND_IO,
+  PCI_COMMAND_MEMORY,
+  PCI_ROM_ADDRESS,
+} from '@vfiokit/pci';
 import type { RegisterHook } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
-
-const COMMAND = 0x04;
-const COMMAND_IO = 0x0001;
-const COMMAND_MEMORY = 0x0002;
-const COMMAND_INTX_DISABLE = 0x0400;
-const BAR0 = 0x10;
-const ROM_BAR = 0x30;
 
 export interface CommandOptions {
   readonly config: ConfigAccess;
@@ -39,47 +40,51 @@ export class CommandRegister implements RegisterHook {
 
   /** The virtual register. */
   get value(): number {
-    return this.#view.getUint16(COMMAND, true);
+    return this.#view.getUint16(PCI_COMMAND, true);
   }
 
   reads(position: number): boolean {
-    return position === COMMAND && this.#o.noCommandMemory;
+    return position === PCI_COMMAND && this.#o.noCommandMemory;
   }
 
   read(position: number, size: number, plain: ConfigAccess): number {
     const value = plain.read(position, size);
-    if (value < 0 || position !== COMMAND) return value;
-    return (value | (this.value & COMMAND_MEMORY)) >>> 0;
+    if (value < 0 || position !== PCI_COMMAND) return value;
+    return (value | (this.value & PCI_COMMAND_MEMORY)) >>> 0;
   }
 
   writes(position: number): boolean {
-    return position === COMMAND;
+    return position === PCI_COMMAND;
   }
 
   write(position: number, size: number, value: number, plain: ConfigAccess): number {
     const error =
-      position === COMMAND
+      position === PCI_COMMAND
         ? this.#writeEnables(size, value, plain)
         : plain.write(position, size, value);
     if (error < 0) return error;
-    if (position === COMMAND || position === COMMAND + 1) this.#followIntxDisable();
+    if (position === PCI_COMMAND || position === PCI_COMMAND + 1) this.#followIntxDisable();
     return 0;
   }
 
   #writeEnables(size: number, value: number, plain: ConfigAccess): number {
     const wanted = value & 0xffff;
     const { config, effects, noCommandMemory } = this.#o;
-    const physical = config.read(COMMAND, 2);
+    const physical = config.read(PCI_COMMAND, 2);
     if (physical < 0) return physical;
-    if ((wanted & COMMAND_MEMORY) === 0) effects.suspendMemory();
+    if ((wanted & PCI_COMMAND_MEMORY) === 0) effects.suspendMemory();
     const seen = this.value;
     const lost = (bit: number) => (wanted & bit) !== 0 && (seen & bit) !== 0 && !(physical & bit);
-    if ((lost(COMMAND_MEMORY) && !noCommandMemory) || lost(COMMAND_IO) || this.#barsWereLost())
+    if (
+      (lost(PCI_COMMAND_MEMORY) && !noCommandMemory) ||
+      lost(PCI_COMMAND_IO) ||
+      this.#barsWereLost()
+    )
       this.#restoreBars();
-    const error = plain.write(COMMAND, size, value);
+    const error = plain.write(PCI_COMMAND, size, value);
     if (error < 0) return error;
-    const enables = COMMAND_MEMORY | COMMAND_IO;
-    this.#view.setUint16(COMMAND, (this.value & ~enables) | (wanted & enables), true);
+    const enables = PCI_COMMAND_MEMORY | PCI_COMMAND_IO;
+    this.#view.setUint16(PCI_COMMAND, (this.value & ~enables) | (wanted & enables), true);
     effects.resumeMemory();
     return 0;
   }
@@ -89,7 +94,7 @@ export class CommandRegister implements RegisterHook {
     const { config, rbar } = this.#o;
     for (let bar = 0; bar < 6; bar += 1) {
       if (rbar[bar] === 0) continue;
-      if (config.read(BAR0 + 4 * bar, 4) !== rbar[bar]) return true;
+      if (config.read(PCI_BASE_ADDRESS_0 + 4 * bar, 4) !== rbar[bar]) return true;
     }
     return false;
   }
@@ -97,13 +102,14 @@ export class CommandRegister implements RegisterHook {
   #restoreBars(): void {
     const { config, rbar, isVirtfn, nointx } = this.#o;
     if (isVirtfn) return;
-    for (let bar = 0; bar < 6; bar += 1) config.write(BAR0 + 4 * bar, 4, rbar[bar]!);
-    config.write(ROM_BAR, 4, rbar[6]!);
-    if (nointx) config.write(COMMAND, 2, config.read(COMMAND, 2) | COMMAND_INTX_DISABLE);
+    for (let bar = 0; bar < 6; bar += 1) config.write(PCI_BASE_ADDRESS_0 + 4 * bar, 4, rbar[bar]!);
+    config.write(PCI_ROM_ADDRESS, 4, rbar[6]!);
+    if (nointx)
+      config.write(PCI_COMMAND, 2, config.read(PCI_COMMAND, 2) | PCI_COMMAND_INTX_DISABLE);
   }
 
   #followIntxDisable(): void {
-    const disabled = (this.value & COMMAND_INTX_DISABLE) !== 0;
+    const disabled = (this.value & PCI_COMMAND_INTX_DISABLE) !== 0;
     if (disabled === this.virqDisabled) return;
     this.virqDisabled = disabled;
     if (disabled) this.#o.effects.maskIntx();

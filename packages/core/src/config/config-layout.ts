@@ -1,23 +1,36 @@
-import type { ConfigAccess } from '@vfiokit/pci';
+import {
+  type ConfigAccess,
+  PCI_CAP_ID_PM,
+  PCI_CAP_LIST_ID,
+  PCI_CAP_LIST_NEXT,
+  PCI_CAPABILITY_LIST,
+  PCI_CFG_SPACE_SIZE,
+  PCI_EXT_CAP_ID_MAX,
+  PCI_PM_CAP_PME_MASK,
+  PCI_PM_CTRL,
+  PCI_PM_CTRL_PME_ENABLE,
+  PCI_PM_CTRL_PME_STATUS,
+  PCI_PM_PMC,
+  PCI_STATUS,
+  PCI_STATUS_CAP_LIST,
+} from '@vfiokit/pci';
+import { alignedSize } from '../aligned-size.js';
 import {
   CAPABILITY_LENGTH,
   EXTENDED_CAPABILITY_LENGTH,
-  EXTENDED_CAPABILITY_MAX,
   type LengthRule,
   revealsExtendedSpace,
 } from './capability-length.js';
 
-/** The standard header, bytes 0x00 to 0x3f. */
+/** Bytes of the standard header. */
+export const HEADER_SIZE = 0x40;
+/** The standard header. */
 export const OWNER_HEADER = 0x00;
 /** Bytes that a derived driver made virtual: reads and writes stay in the virtual copy. */
 export const OWNER_VIRTUAL = 0xfe;
 /** Bytes that no visible capability owns: gaps and the bodies of hidden capabilities, read and written raw. */
 export const OWNER_RAW = 0xff;
 
-const HEADER_SIZE = 0x40;
-const EXTENDED_START = 0x100;
-const STATUS_CAP_LIST = 0x0010;
-const CAPABILITY_POINTER = 0x34;
 /** As many capabilities as fit 192 bytes at 4 bytes each (PCI_CAP_MAX). */
 const MAX_CAPABILITIES = 48;
 
@@ -56,20 +69,22 @@ export function readConfigLayout(config: ConfigAccess): ConfigLayout | number {
 
 class LayoutWalk implements ConfigLayout {
   readonly capabilities: CapabilityEntry[] = [];
+  readonly #view: DataView;
   #parseExtended = false;
 
   constructor(
     private readonly config: ConfigAccess,
     readonly map: Uint8Array,
     readonly vconfig: Uint8Array,
-  ) {}
+  ) {
+    this.#view = new DataView(vconfig.buffer, vconfig.byteOffset);
+  }
 
   /** Copies hardware into the virtual space in the largest aligned pieces; 0 or a negated errno. */
   copy(position: number, length: number): number {
     const end = Math.min(position + length, this.config.size);
     for (let at = position; at < end; ) {
-      const left = end - at;
-      const size = left >= 4 && at % 4 === 0 ? 4 : left >= 2 && at % 2 === 0 ? 2 : 1;
+      const size = alignedSize(at, end - at);
       const value = this.config.read(at, size);
       if (value < 0) return value;
       for (let i = 0; i < size; i += 1) this.vconfig[at + i] = value >>> (8 * i);
@@ -81,17 +96,17 @@ class LayoutWalk implements ConfigLayout {
   /** The list that starts at 0x34 (vfio_pci_config.c: vfio_cap_init). */
   standard(): number {
     const { config, map, vconfig } = this;
-    const status = config.read(0x06, 2);
+    const status = config.read(PCI_STATUS, 2);
     if (status < 0) return status;
-    if ((status & STATUS_CAP_LIST) === 0) return 0;
-    let position = config.read(CAPABILITY_POINTER, 1);
+    if ((status & PCI_STATUS_CAP_LIST) === 0) return 0;
+    let position = config.read(PCI_CAPABILITY_LIST, 1);
     if (position < 0) return position;
-    let previous = CAPABILITY_POINTER;
+    let previous = PCI_CAPABILITY_LIST;
     let visible = 0;
     for (let turns = 0; position !== 0 && turns < MAX_CAPABILITIES; turns += 1) {
-      const id = config.read(position, 1);
+      const id = config.read(position + PCI_CAP_LIST_ID, 1);
       if (id < 0) return id;
-      const next = config.read(position + 1, 1);
+      const next = config.read(position + PCI_CAP_LIST_NEXT, 1);
       if (next < 0) return next;
       const length = this.#length(CAPABILITY_LENGTH[id], position);
       if (length < 0) return length;
@@ -109,13 +124,13 @@ class LayoutWalk implements ConfigLayout {
         map.fill(id, position, position + length);
         const error = this.copy(position, length);
         if (error < 0) return error;
-        if (id === 0x01) this.#hidePme(position);
-        previous = position + 1;
+        if (id === PCI_CAP_ID_PM) this.#hidePme(position);
+        previous = position + PCI_CAP_LIST_NEXT;
         visible += 1;
       }
       position = next;
     }
-    if (visible === 0) vconfig[0x06]! &= ~STATUS_CAP_LIST;
+    if (visible === 0) vconfig[PCI_STATUS]! &= ~PCI_STATUS_CAP_LIST;
     return 0;
   }
 
@@ -123,16 +138,16 @@ class LayoutWalk implements ConfigLayout {
   extended(): number {
     if (!this.#parseExtended) return 0;
     const { config, map } = this;
-    let position = EXTENDED_START;
+    let position = PCI_CFG_SPACE_SIZE;
     let previous = 0;
     let visible = 0;
-    const turns = (config.size - EXTENDED_START) / 4;
-    for (let turn = 0; position >= EXTENDED_START && turn < turns; turn += 1) {
+    const turns = (config.size - PCI_CFG_SPACE_SIZE) / 4;
+    for (let turn = 0; position >= PCI_CFG_SPACE_SIZE && turn < turns; turn += 1) {
       const header = config.read(position, 4);
       if (header < 0) return header;
       const id = header & 0xffff;
       const next = (header >>> 20) & 0xffc;
-      const rule = id <= EXTENDED_CAPABILITY_MAX ? EXTENDED_CAPABILITY_LENGTH[id] : 0;
+      const rule = id <= PCI_EXT_CAP_ID_MAX ? EXTENDED_CAPABILITY_LENGTH[id] : 0;
       const length = this.#length(rule, position);
       if (length < 0) return length;
       const anchor = length === 0 && previous === 0;
@@ -157,7 +172,7 @@ class LayoutWalk implements ConfigLayout {
       }
       position = next;
     }
-    if (visible === 0) this.#setHeader(EXTENDED_START, 0, 0);
+    if (visible === 0) this.#setHeader(PCI_CFG_SPACE_SIZE, 0, 0);
     return 0;
   }
 
@@ -168,12 +183,14 @@ class LayoutWalk implements ConfigLayout {
 
   /** PME belongs to the host: the capability must not promise it. */
   #hidePme(position: number): void {
-    this.vconfig[position + 3]! &= ~0xf8;
-    this.vconfig[position + 5]! &= ~0x81;
+    const clear = (at: number, bits: number) =>
+      this.#view.setUint16(at, this.#view.getUint16(at, true) & ~bits, true);
+    clear(position + PCI_PM_PMC, PCI_PM_CAP_PME_MASK);
+    clear(position + PCI_PM_CTRL, PCI_PM_CTRL_PME_ENABLE | PCI_PM_CTRL_PME_STATUS);
   }
 
   #setHeader(position: number, keep: number, bits: number): void {
-    const view = new DataView(this.vconfig.buffer, this.vconfig.byteOffset);
-    view.setUint32(position, (view.getUint32(position, true) & keep) | bits, true);
+    const header = this.#view.getUint32(position, true);
+    this.#view.setUint32(position, (header & keep) | bits, true);
   }
 }

@@ -1,4 +1,13 @@
-import type { PciDevice } from '@vfiokit/pci';
+import {
+  PCI_BASE_ADDRESS_0,
+  PCI_COMMAND,
+  PCI_COMMAND_MEMORY,
+  PCI_DEVICE_ID,
+  PCI_INTERRUPT_PIN,
+  PCI_ROM_ADDRESS,
+  PCI_VENDOR_ID,
+  type PciDevice,
+} from '@vfiokit/pci';
 import type { Quirks } from '../quirks.js';
 import { BaseAddressRegisters } from './bars.js';
 import { CommandRegister } from './command.js';
@@ -8,11 +17,11 @@ import type { ConfigEffects } from './effects.js';
 import { ownedRanges } from './owners.js';
 import { type ConfigRegister, VirtualConfig } from './virtual-config.js';
 
-const COMMAND = 0x04;
-const COMMAND_MEMORY = 0x0002;
-const BAR0 = 0x10;
-const ROM_BAR = 0x30;
-const INTERRUPT_PIN = 0x3d;
+/** BAR 0 to 5 and the ROM's. */
+const BASE_ADDRESSES = [
+  ...Array.from({ length: 6 }, (_, bar) => PCI_BASE_ADDRESS_0 + 4 * bar),
+  PCI_ROM_ADDRESS,
+] as const;
 
 /** What is asked of the function. */
 export type ConfigFunction = Pick<
@@ -52,17 +61,15 @@ export function createConfig(options: CreateConfigOptions): DeviceConfig | numbe
   if (typeof layout === 'number') return layout;
   const { vconfig, capabilities } = layout;
   const view = new DataView(vconfig.buffer, vconfig.byteOffset);
-  const rbar = [...Array.from({ length: 6 }, (_, bar) => BAR0 + 4 * bar), ROM_BAR].map((at) =>
-    view.getUint32(at, true),
-  );
+  const rbar = BASE_ADDRESSES.map((at) => view.getUint32(at, true));
   if (pdev.isVirtfn) {
     // A VF reads all-ones here, and its pin has to be 0 (SR-IOV 1.1 3.4.1).
-    view.setUint16(0x00, pdev.vendor, true);
-    view.setUint16(0x02, pdev.device, true);
+    view.setUint16(PCI_VENDOR_ID, pdev.vendor, true);
+    view.setUint16(PCI_DEVICE_ID, pdev.device, true);
   }
-  if (pdev.isVirtfn || options.hidePin) vconfig[INTERRUPT_PIN] = 0;
+  if (pdev.isVirtfn || options.hidePin) vconfig[PCI_INTERRUPT_PIN] = 0;
   if (pdev.noCommandMemory)
-    view.setUint16(COMMAND, view.getUint16(COMMAND, true) | COMMAND_MEMORY, true);
+    view.setUint16(PCI_COMMAND, view.getUint16(PCI_COMMAND, true) | PCI_COMMAND_MEMORY, true);
 
   const command = new CommandRegister({
     config: pdev.config,
@@ -92,7 +99,7 @@ export function createConfig(options: CreateConfigOptions): DeviceConfig | numbe
 
 /** The header has two kinds of registers that do more than hold bits. */
 function headerHook(command: CommandRegister, bars: BaseAddressRegisters): RegisterHook {
-  const of = (position: number) => ((position & ~3) === COMMAND ? command : bars);
+  const of = (position: number) => ((position & ~3) === PCI_COMMAND ? command : bars);
   return {
     reads: (position) => command.reads(position) || bars.reads(position),
     read: (position, size, plain) => of(position).read(position, size, plain),

@@ -1,12 +1,13 @@
-import type { ConfigAccess } from '@vfiokit/pci';
+import {
+  type ConfigAccess,
+  PCI_EXP_DEVCAP,
+  PCI_EXP_DEVCAP_FLR,
+  PCI_EXP_DEVCTL,
+  PCI_EXP_DEVCTL_BCR_FLR,
+  PCI_EXP_DEVCTL_READRQ,
+} from '@vfiokit/pci';
 import { inDwordOf, type RegisterHook } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
-
-const DEVCAP = 0x04;
-const DEVCAP_FLR = 0x10000000;
-const DEVCTL = 0x08;
-const DEVCTL_FLR = 0x8000;
-const DEVCTL_READRQ = 0x7000;
 
 /**
  * Device Control of PCI Express: the FLR bit resets the function, the read request size is passed to the host, which
@@ -19,20 +20,20 @@ export function expressHook(
   effects: ConfigEffects,
 ): RegisterHook {
   const view = new DataView(vconfig.buffer, vconfig.byteOffset);
-  const control = () => view.getUint16(start + DEVCTL, true);
+  const control = () => view.getUint16(start + PCI_EXP_DEVCTL, true);
   return {
-    writes: inDwordOf(start + DEVCTL),
+    writes: inDwordOf(start + PCI_EXP_DEVCTL),
     write(position, size, value, plain) {
-      const readRequest = control() & DEVCTL_READRQ;
+      const readRequest = control() & PCI_EXP_DEVCTL_READRQ;
       const error = plain.write(position, size, value);
       if (error < 0) return error;
-      if (control() & DEVCTL_FLR) {
-        view.setUint16(start + DEVCTL, control() & ~DEVCTL_FLR, true);
-        const capabilities = config.read(start + DEVCAP, 4);
-        if (capabilities >= 0 && capabilities & DEVCAP_FLR) resetByRegister(effects);
+      if (control() & PCI_EXP_DEVCTL_BCR_FLR) {
+        view.setUint16(start + PCI_EXP_DEVCTL, control() & ~PCI_EXP_DEVCTL_BCR_FLR, true);
+        const capabilities = config.read(start + PCI_EXP_DEVCAP, 4);
+        if (capabilities >= 0 && capabilities & PCI_EXP_DEVCAP_FLR) resetByRegister(effects);
       }
-      if ((control() & DEVCTL_READRQ) !== readRequest) {
-        const asked = 128 << ((control() & DEVCTL_READRQ) >>> 12);
+      if ((control() & PCI_EXP_DEVCTL_READRQ) !== readRequest) {
+        const asked = 128 << ((control() & PCI_EXP_DEVCTL_READRQ) >>> 12);
         effects.setReadRequest(Math.max(asked, effects.maxPayload));
       }
       return 0;

@@ -1,8 +1,30 @@
-import type { ConfigAccess } from '@vfiokit/pci';
-import { capabilityName, extendedCapabilityName } from '@vfiokit/pci';
+import {
+  type ConfigAccess,
+  capabilityName,
+  extendedCapabilityName,
+  PCI_CAP_ID_AF,
+  PCI_CAP_ID_EXP,
+  PCI_CAP_ID_MSI,
+  PCI_CAP_ID_PCIX,
+  PCI_CAP_ID_PM,
+  PCI_CAP_ID_VNDR,
+  PCI_CAP_ID_VPD,
+  PCI_CFG_SPACE_SIZE,
+  PCI_EXT_CAP_ID_DVSEC,
+  PCI_EXT_CAP_ID_ERR,
+  PCI_EXT_CAP_ID_PWR,
+  PCI_EXT_CAP_ID_VNDR,
+  PCI_MSI_FLAGS,
+} from '@vfiokit/pci';
 import type { Quirks } from '../quirks.js';
 import { advancedFeaturesHook } from './advanced-features.js';
-import { type ConfigLayout, OWNER_HEADER, OWNER_RAW, OWNER_VIRTUAL } from './config-layout.js';
+import {
+  type ConfigLayout,
+  HEADER_SIZE,
+  OWNER_HEADER,
+  OWNER_RAW,
+  OWNER_VIRTUAL,
+} from './config-layout.js';
 import type { ConfigOwner, OwnedRange, ReadRule, RegisterHook, WriteRule } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
 import { expressHook } from './express.js';
@@ -32,8 +54,6 @@ interface OwnerRule {
 
 const READ_ONLY: OwnerRule = { read: 'direct', write: 'none' };
 const OPEN_BODY: OwnerRule = { read: 'direct', write: 'raw' };
-const HEADER_END = 0x40;
-const EXTENDED_START = 0x100;
 
 export interface OwnersOptions {
   readonly layout: ConfigLayout;
@@ -52,7 +72,11 @@ export function ownedRanges(options: OwnersOptions): OwnedRange[] {
   for (let from = 0; from < map.length; ) {
     const id = map[from]!;
     const limit =
-      from < HEADER_END ? HEADER_END : from < EXTENDED_START ? EXTENDED_START : map.length;
+      from < HEADER_SIZE
+        ? HEADER_SIZE
+        : from < PCI_CFG_SPACE_SIZE
+          ? PCI_CFG_SPACE_SIZE
+          : map.length;
     let to = from + 1;
     while (to < limit && map[to] === id) to += 1;
     ranges.push({ from, to, owner: ownerOf(id, from, standard, extended) });
@@ -78,7 +102,7 @@ function ownerOf(
 ): ConfigOwner {
   if (id === OWNER_RAW) return RAW;
   if (id === OWNER_VIRTUAL) return VIRTUAL;
-  const isExtended = from >= EXTENDED_START;
+  const isExtended = from >= PCI_CFG_SPACE_SIZE;
   const { hook, ...rule } = (isExtended ? extended[id] : standard[id]) ?? READ_ONLY;
   // An anchor with the id 0 is taken for the header, so its registers count from 0 (quirk W41).
   // Otherwise neighbours with one id make one run, and its first byte is the start for all of it (quirk W7).
@@ -102,7 +126,7 @@ function standardRules(options: OwnersOptions): Readonly<Record<number, OwnerRul
   const { layout, config, effects, header } = options;
   const { vconfig } = layout;
   const msi = layout.capabilities.find(
-    ({ id, extended, length }) => id === 0x05 && !extended && length > 0,
+    ({ id, extended, length }) => id === PCI_CAP_ID_MSI && !extended && length > 0,
   );
   const ruled = (table: PermissionTable, hook?: OwnerRule['hook']): OwnerRule => ({
     read: 'default',
@@ -112,32 +136,37 @@ function standardRules(options: OwnersOptions): Readonly<Record<number, OwnerRul
   });
   return {
     [OWNER_HEADER]: ruled(HEADER_PERMISSIONS, () => header),
-    1: ruled(PM_PERMISSIONS, (start) => powerManagementHook(start, effects)),
-    3: ruled(VPD_PERMISSIONS, (start) => vpdHook(start, vconfig, effects)),
+    [PCI_CAP_ID_PM]: ruled(PM_PERMISSIONS, (start) => powerManagementHook(start, effects)),
+    [PCI_CAP_ID_VPD]: ruled(VPD_PERMISSIONS, (start) => vpdHook(start, vconfig, effects)),
     // The first MSI capability's flags lay out the table for all of them.
-    5: ruled(msi === undefined ? [] : msiPermissions(flagsOf(vconfig, msi.position)), (start) =>
-      msiHook(start, vconfig, config, effects),
+    [PCI_CAP_ID_MSI]: ruled(
+      msi === undefined ? [] : msiPermissions(flagsOf(vconfig, msi.position)),
+      (start) => msiHook(start, vconfig, config, effects),
     ),
-    7: ruled(PCIX_PERMISSIONS),
-    9: OPEN_BODY,
-    16: ruled(EXPRESS_PERMISSIONS, (start) => expressHook(start, vconfig, config, effects)),
-    19: ruled(AF_PERMISSIONS, (start) => advancedFeaturesHook(start, vconfig, config, effects)),
+    [PCI_CAP_ID_PCIX]: ruled(PCIX_PERMISSIONS),
+    [PCI_CAP_ID_VNDR]: OPEN_BODY,
+    [PCI_CAP_ID_EXP]: ruled(EXPRESS_PERMISSIONS, (start) =>
+      expressHook(start, vconfig, config, effects),
+    ),
+    [PCI_CAP_ID_AF]: ruled(AF_PERMISSIONS, (start) =>
+      advancedFeaturesHook(start, vconfig, config, effects),
+    ),
   };
 }
 
 function extendedRules(quirks: Quirks): Readonly<Record<number, OwnerRule>> {
   return {
-    1: { read: 'default', write: 'default', table: AER_PERMISSIONS },
-    4: {
+    [PCI_EXT_CAP_ID_ERR]: { read: 'default', write: 'default', table: AER_PERMISSIONS },
+    [PCI_EXT_CAP_ID_PWR]: {
       read: 'default',
       write: 'default',
       table: powerBudgetingPermissions(quirks.powerBudgetingSelect),
     },
-    11: OPEN_BODY,
-    35: OPEN_BODY,
+    [PCI_EXT_CAP_ID_VNDR]: OPEN_BODY,
+    [PCI_EXT_CAP_ID_DVSEC]: OPEN_BODY,
   };
 }
 
 function flagsOf(vconfig: Uint8Array, position: number): number {
-  return vconfig[position + 2]! | (vconfig[position + 3]! << 8);
+  return vconfig[position + PCI_MSI_FLAGS]! | (vconfig[position + PCI_MSI_FLAGS + 1]! << 8);
 }

@@ -1,9 +1,9 @@
+import { PCI_VPD_ADDR, PCI_VPD_ADDR_F, PCI_VPD_DATA } from '@vfiokit/pci';
 import { inDwordOf, type RegisterHook } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
 
-const ADDRESS = 0x02;
-const DATA = 0x04;
-const FLAG = 0x8000;
+/** The byte with the flag, whose write starts the transfer. */
+const FLAG_BYTE = PCI_VPD_ADDR + 1;
 
 /**
  * Vital Product Data: the user's address and data registers are virtual, and the host's VPD service reads or writes the
@@ -13,22 +13,22 @@ const FLAG = 0x8000;
 export function vpdHook(start: number, vconfig: Uint8Array, effects: ConfigEffects): RegisterHook {
   const view = new DataView(vconfig.buffer, vconfig.byteOffset);
   return {
-    writes: inDwordOf(start + ADDRESS + 1),
+    writes: inDwordOf(start + FLAG_BYTE),
     write(position, size, value, plain) {
       const error = plain.write(position, size, value);
       if (error < 0) return error;
       const offset = position - start;
-      if (offset > ADDRESS + 1 || offset + size <= ADDRESS + 1) return 0;
-      const address = view.getUint16(start + ADDRESS, true);
-      const data = vconfig.subarray(start + DATA, start + DATA + 4);
-      if (address & FLAG) {
-        if (effects.writeVpd(address & ~FLAG, data.slice()) !== 4) return 0;
+      if (offset > FLAG_BYTE || offset + size <= FLAG_BYTE) return 0;
+      const address = view.getUint16(start + PCI_VPD_ADDR, true);
+      const data = vconfig.subarray(start + PCI_VPD_DATA, start + PCI_VPD_DATA + 4);
+      if (address & PCI_VPD_ADDR_F) {
+        if (effects.writeVpd(address & ~PCI_VPD_ADDR_F, data.slice()) !== 4) return 0;
       } else {
         const bytes = new Uint8Array(4);
         if (effects.readVpd(address, bytes) < 0) return 0;
         data.set(bytes);
       }
-      view.setUint16(start + ADDRESS, address ^ FLAG, true);
+      view.setUint16(start + PCI_VPD_ADDR, address ^ PCI_VPD_ADDR_F, true);
       return 0;
     },
   };

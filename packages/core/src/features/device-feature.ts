@@ -1,4 +1,5 @@
 import {
+  copyArgszIn,
   EFAULT,
   EINVAL,
   ENOTTY,
@@ -8,6 +9,7 @@ import {
   VFIO_DEVICE_FEATURE_MASK,
   VFIO_DEVICE_FEATURE_PROBE,
   VFIO_DEVICE_FEATURE_SET,
+  vfioDeviceFeature,
 } from '@vfiokit/uapi';
 import type { OpenDevice } from '../open-device.js';
 
@@ -30,7 +32,7 @@ export interface DeviceFeature {
   run(request: FeatureRequest): number;
 }
 
-const HEADER_SIZE = 8;
+const HEADER_SIZE = vfioDeviceFeature.size;
 const KNOWN_FLAGS =
   VFIO_DEVICE_FEATURE_MASK |
   VFIO_DEVICE_FEATURE_GET |
@@ -44,15 +46,13 @@ export function deviceFeature(
   argument: IoctlArgument,
   caller: Process,
 ): number {
-  const bytes = argument instanceof Uint8Array ? argument : undefined;
-  if (bytes === undefined || bytes.length < HEADER_SIZE) return -EFAULT;
-  const header = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const argsz = header.getUint32(0, true);
-  const flags = header.getUint32(4, true);
+  const request = copyArgszIn(argument, vfioDeviceFeature);
+  if (typeof request === 'number') return request;
+  const { argsz, flags } = request;
   const get = (flags & VFIO_DEVICE_FEATURE_GET) !== 0;
   const set = (flags & VFIO_DEVICE_FEATURE_SET) !== 0;
   const probe = (flags & VFIO_DEVICE_FEATURE_PROBE) !== 0;
-  if (argsz < HEADER_SIZE || (flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
+  if ((flags & ~KNOWN_FLAGS) !== 0) return -EINVAL;
   if (get && set && !probe) return -EINVAL;
 
   const number = flags & VFIO_DEVICE_FEATURE_MASK;
@@ -63,7 +63,14 @@ export function deviceFeature(
   if (probe) return 0;
   if (!get && !set) return -EINVAL;
   if (argsz - HEADER_SIZE < feature.minimum) return -EINVAL;
-  if (bytes.length < HEADER_SIZE + feature.minimum) return -EFAULT;
-  const data = new DataView(bytes.buffer, bytes.byteOffset + HEADER_SIZE);
-  return feature.run({ device, set, data, caller });
+  const data = dataOf(argument, feature.minimum);
+  return data === undefined ? -EFAULT : feature.run({ device, set, data, caller });
+}
+
+/** All that the caller has behind the header, if it is at least the feature's minimum. */
+function dataOf(argument: IoctlArgument, minimum: number): DataView | undefined {
+  if (!(argument instanceof Uint8Array) || argument.length < HEADER_SIZE + minimum)
+    return undefined;
+  const { buffer, byteOffset, length } = argument;
+  return new DataView(buffer, byteOffset + HEADER_SIZE, length - HEADER_SIZE);
 }

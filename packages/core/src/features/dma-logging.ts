@@ -22,22 +22,19 @@ const needsLog = ({ core }: OpenDevice) => (core.dirtyLog === undefined ? -ENOTT
 /** VFIO_DEVICE_FEATURE_DMA_LOGGING_START: which ranges to watch, in pages of about this size. */
 export const DMA_LOGGING_START: DeviceFeature = {
   supports: 'set',
-  minimum: 24,
+  minimum: vfioDeviceFeatureDmaLoggingControl.size,
   available: needsLog,
   run(request) {
     const { device, data } = request;
-    const {
-      pageSize,
-      numRanges: count,
-      ranges: address,
-    } = vfioDeviceFeatureDmaLoggingControl.decode(data);
+    const control = vfioDeviceFeatureDmaLoggingControl.decode(data);
+    const { pageSize, numRanges: count, ranges: address } = control;
     if (count === 0) return -EINVAL;
     if (count > device.core.kernel.pageSize / RANGE_SIZE) return -E2BIG;
     const ranges = readRanges(request, Number(address), count, pageSize);
     if (typeof ranges === 'number') return ranges;
     const chosen = device.core.dirtyLog!.start(ranges, pageSize);
     if (typeof chosen === 'number') return chosen;
-    data.setBigUint64(0, chosen, true);
+    vfioDeviceFeatureDmaLoggingControl.set(data, 0, { ...control, pageSize: chosen });
     return 0;
   },
 };
@@ -53,7 +50,7 @@ export const DMA_LOGGING_STOP: DeviceFeature = {
 /** VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT: sets the bits of pages that were written; never clears one. */
 export const DMA_LOGGING_REPORT: DeviceFeature = {
   supports: 'get',
-  minimum: 32,
+  minimum: vfioDeviceFeatureDmaLoggingReport.size,
   available: needsLog,
   run({ device, data, caller }) {
     const { iova, length, pageSize, bitmap } = vfioDeviceFeatureDmaLoggingReport.decode(data);

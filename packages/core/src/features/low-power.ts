@@ -1,5 +1,4 @@
-import { EINVAL } from '@vfiokit/uapi';
-import { resolveEventFd } from '../interrupts/eventfd-slot.js';
+import { EINVAL, vfioDeviceLowPowerEntryWithWakeup } from '@vfiokit/uapi';
 import type { DeviceFeature } from './device-feature.js';
 
 /** VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY */
@@ -12,11 +11,11 @@ export const LOW_POWER_ENTRY: DeviceFeature = {
 /** VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP: the first access that finds the device asleep signals the eventfd. */
 export const LOW_POWER_ENTRY_WITH_WAKEUP: DeviceFeature = {
   supports: 'set',
-  minimum: 8,
+  minimum: vfioDeviceLowPowerEntryWithWakeup.size,
   run({ device, data, caller }) {
-    const fd = data.getInt32(0, true);
+    const { wakeupEventfd: fd } = vfioDeviceLowPowerEntryWithWakeup.decode(data);
     if (fd < 0) return -EINVAL;
-    const wakeup = resolveEventFd(fd, caller);
+    const wakeup = caller.fds.eventFd(fd);
     return typeof wakeup === 'number' ? wakeup : device.lowPower.enter(wakeup);
   },
 };

@@ -6,6 +6,9 @@ import {
   VFIO_MIGRATION_P2P,
   VFIO_MIGRATION_PRE_COPY,
   VFIO_MIGRATION_STOP_COPY,
+  vfioDeviceFeatureMigDataSize,
+  vfioDeviceFeatureMigration,
+  vfioDeviceFeatureMigState,
 } from '@vfiokit/uapi';
 import type { OpenDevice } from '../open-device.js';
 import type { DeviceFeature } from './device-feature.js';
@@ -15,7 +18,7 @@ const needsMigration = ({ core }: OpenDevice) => (core.migration === undefined ?
 /** VFIO_DEVICE_FEATURE_MIGRATION: how much of the state machine there is. */
 export const MIGRATION_FLAGS: DeviceFeature = {
   supports: 'get',
-  minimum: 8,
+  minimum: vfioDeviceFeatureMigration.size,
   available: needsMigration,
   run({ device, data }) {
     const { p2p, preCopy } = device.core.migration!.ops.support;
@@ -23,7 +26,7 @@ export const MIGRATION_FLAGS: DeviceFeature = {
       VFIO_MIGRATION_STOP_COPY |
       (p2p ? VFIO_MIGRATION_P2P : 0) |
       (preCopy ? VFIO_MIGRATION_PRE_COPY : 0);
-    data.setBigUint64(0, BigInt(flags), true);
+    vfioDeviceFeatureMigration.set(data, 0, { flags: BigInt(flags) });
     return 0;
   },
 };
@@ -31,19 +34,20 @@ export const MIGRATION_FLAGS: DeviceFeature = {
 /** VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE: asks for the state, or changes it and hands out a data file. */
 export const MIG_DEVICE_STATE: DeviceFeature = {
   supports: 'both',
-  minimum: 8,
+  minimum: vfioDeviceFeatureMigState.size,
   available: needsMigration,
   run({ device, set, data, caller }) {
     const migration = device.core.migration!;
     if (!set) {
-      data.setUint32(0, migrationStateNumber(migration.state), true);
-      data.setInt32(4, -1, true);
+      const deviceState = migrationStateNumber(migration.state);
+      vfioDeviceFeatureMigState.set(data, 0, { deviceState, dataFd: -1 });
       return 0;
     }
-    const target = migrationState(data.getUint32(0, true));
+    const { deviceState } = vfioDeviceFeatureMigState.decode(data);
+    const target = migrationState(deviceState);
     const result = target === undefined ? -EINVAL : migration.set(target);
     const fd = typeof result === 'object' ? caller.fds.install(result) : -1;
-    data.setInt32(4, Math.max(fd, -1), true);
+    vfioDeviceFeatureMigState.set(data, 0, { deviceState, dataFd: Math.max(fd, -1) });
     if (typeof result === 'object') return Math.min(fd, 0);
     return result ?? 0;
   },
@@ -52,12 +56,12 @@ export const MIG_DEVICE_STATE: DeviceFeature = {
 /** VFIO_DEVICE_FEATURE_MIG_DATA_SIZE: about how much a STOP_COPY transfer would move, in any state. */
 export const MIG_DATA_SIZE: DeviceFeature = {
   supports: 'get',
-  minimum: 8,
+  minimum: vfioDeviceFeatureMigDataSize.size,
   available: needsMigration,
   run({ device, data }) {
     const size = device.core.migration!.ops.dataSize();
     if (typeof size === 'number') return size;
-    data.setBigUint64(0, size, true);
+    vfioDeviceFeatureMigDataSize.set(data, 0, { stopCopyLength: size });
     return 0;
   },
 };

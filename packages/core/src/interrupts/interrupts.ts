@@ -1,4 +1,13 @@
-import type { PciDevice } from '@vfiokit/pci';
+import {
+  PCI_CAP_ID_MSI,
+  PCI_CAP_ID_MSIX,
+  PCI_INTERRUPT_PIN,
+  PCI_MSI_FLAGS,
+  PCI_MSI_FLAGS_QMASK,
+  PCI_MSIX_FLAGS,
+  PCI_MSIX_FLAGS_QSIZE,
+  type PciDevice,
+} from '@vfiokit/pci';
 import {
   EINVAL,
   type IoctlArgument,
@@ -18,10 +27,6 @@ import { Intx, type IntxDevice, type IntxFunction } from './intx.js';
 import { readIrqSet } from './irq-set.js';
 import { MsiVectors, type VectorDevice, type VectorFunction } from './msi-vectors.js';
 import { Notifier } from './notifier.js';
-
-const PCI_CAP_ID_MSI = 0x05;
-const PCI_CAP_ID_MSIX = 0x11;
-const INTERRUPT_PIN = 0x3d;
 
 /** What the interrupts need to know of their device. */
 export interface InterruptDevice extends IntxDevice, VectorDevice {
@@ -70,14 +75,16 @@ export class Interrupts {
     const { pdev, vconfig } = this.device;
     switch (index) {
       case VFIO_PCI_INTX_IRQ_INDEX:
-        return vconfig[INTERRUPT_PIN] === 0 ? 0 : 1;
+        return vconfig[PCI_INTERRUPT_PIN] === 0 ? 0 : 1;
       case VFIO_PCI_MSI_IRQ_INDEX: {
         if (this.#msiPosition === 0) return 0;
-        return 1 << ((pdev.config.read(this.#msiPosition + 2, 2) & 0x0e) >>> 1);
+        const flags = pdev.config.read(this.#msiPosition + PCI_MSI_FLAGS, 2);
+        return 1 << ((flags & PCI_MSI_FLAGS_QMASK) >>> 1);
       }
       case VFIO_PCI_MSIX_IRQ_INDEX: {
         if (this.#msixPosition === 0) return 0;
-        return (pdev.config.read(this.#msixPosition + 2, 2) & 0x7ff) + 1;
+        const flags = pdev.config.read(this.#msixPosition + PCI_MSIX_FLAGS, 2);
+        return (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
       }
       case VFIO_PCI_ERR_IRQ_INDEX:
         return pdev.isPcie ? 1 : 0;

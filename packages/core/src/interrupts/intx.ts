@@ -1,12 +1,7 @@
-import type { PciDevice } from '@vfiokit/pci';
+import { IRQ_NOTCONNECTED, PCI_COMMAND, PCI_STATUS_INTERRUPT, type PciDevice } from '@vfiokit/pci';
 import { EINVAL, ENODEV, ENOTTY, EventFd } from '@vfiokit/uapi';
-import { resolveEventFd } from './eventfd-slot.js';
 import type { IrqRequest } from './irq-set.js';
 import { Irqfd } from './irqfd.js';
-
-const COMMAND = 0x04;
-const STATUS_INTERRUPT = 0x0008_0000;
-const IRQ_NOT_CONNECTED = 0x80000000;
 
 /** The host's side of a line interrupt. */
 export type IntxFunction = Pick<
@@ -113,7 +108,7 @@ export class Intx {
     if (!(this.active || mayEnable) || start !== 0 || count !== 1) return -EINVAL;
     if (data.kind === 'eventfd') {
       const fd = data.fds[0]!;
-      const trigger = fd < 0 ? undefined : resolveEventFd(fd, caller);
+      const trigger = fd < 0 ? undefined : caller.fds.eventFd(fd);
       if (typeof trigger === 'number') return trigger;
       if (this.#context === undefined) return this.#enable(trigger);
       this.#context.trigger = trigger;
@@ -127,7 +122,7 @@ export class Intx {
   /** Takes the line: shared where the device can be masked, else exclusively (vfio_intx_enable). */
   #enable(trigger: EventFd | undefined): number {
     const { pdev, canMaskAtDevice, virqDisabled } = this.device;
-    if (pdev.irq === 0 || pdev.irq === IRQ_NOT_CONNECTED) return -ENODEV;
+    if (pdev.irq === 0 || pdev.irq === IRQ_NOTCONNECTED) return -ENODEV;
     const context: IntxContext = {
       trigger,
       masked: virqDisabled,
@@ -177,8 +172,9 @@ export class Intx {
   }
 
   #pending(): boolean {
-    const both = this.device.pdev.config.read(COMMAND, 4);
-    return both >= 0 && (both & STATUS_INTERRUPT) !== 0;
+    // One access gets COMMAND and STATUS, as the kernel's does (pci_check_and_mask_intx).
+    const both = this.device.pdev.config.read(PCI_COMMAND, 4);
+    return both >= 0 && (both & (PCI_STATUS_INTERRUPT << 16)) !== 0;
   }
 
   #signal(): void {

@@ -2,8 +2,8 @@ import {
   copyArgszIn,
   copyIn,
   EFAULT,
-  EINVAL,
   type IoctlArgument,
+  irqSetDataSize,
   type Process,
   VFIO_IRQ_SET_ACTION_MASK,
   VFIO_IRQ_SET_ACTION_TRIGGER,
@@ -11,7 +11,6 @@ import {
   VFIO_IRQ_SET_ACTION_UNMASK,
   VFIO_IRQ_SET_DATA_BOOL,
   VFIO_IRQ_SET_DATA_EVENTFD,
-  VFIO_IRQ_SET_DATA_NONE,
   VFIO_IRQ_SET_DATA_TYPE_MASK,
   vfioIrqSet,
 } from '@vfiokit/uapi';
@@ -34,9 +33,6 @@ export type IrqData =
   /** Descriptors, negative for none. */
   | { readonly kind: 'eventfd'; readonly fds: Int32Array };
 
-const HEADER_SIZE = vfioIrqSet.size;
-const COUNT_LIMIT = 0xffffffff;
-
 const ACTIONS: Readonly<Record<number, IrqRequest['action']>> = {
   [VFIO_IRQ_SET_ACTION_MASK]: 'mask',
   [VFIO_IRQ_SET_ACTION_UNMASK]: 'unmask',
@@ -58,40 +54,35 @@ export function readIrqSet(
 ): IrqRequest | number {
   const header = copyArgszIn(argument, vfioIrqSet);
   if (typeof header === 'number') return header;
-  const { argsz, flags, index, start, count } = header;
-  const known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
-  if (index >= indexes || count >= COUNT_LIMIT - start || (flags & ~known) !== 0) return -EINVAL;
-  const most = available(index);
-  if (start >= most || start + count > most) return -EINVAL;
-  const size = elementSize(flags & VFIO_IRQ_SET_DATA_TYPE_MASK);
-  if (size === undefined || argsz - HEADER_SIZE < count * size) return -EINVAL;
-  const data = copyIn(argument, HEADER_SIZE + count * size);
-  if (data === undefined) return -EFAULT;
+  const size = irqSetDataSize(header, indexes, available);
+  if (size < 0) return size;
+  const whole = copyIn(argument, vfioIrqSet.size + size);
+  if (whole === undefined) return -EFAULT;
+  const { flags, index, start, count } = header;
   return {
     index,
     start,
     count,
     action: ACTIONS[flags & VFIO_IRQ_SET_ACTION_TYPE_MASK] ?? 'none or several',
-    data: readData(size, count, data),
+    data: readData(flags & VFIO_IRQ_SET_DATA_TYPE_MASK, count, whole),
     caller,
   };
 }
 
-function elementSize(type: number): number | undefined {
-  if (type === VFIO_IRQ_SET_DATA_NONE) return 0;
-  if (type === VFIO_IRQ_SET_DATA_BOOL) return 1;
-  return type === VFIO_IRQ_SET_DATA_EVENTFD ? 4 : undefined;
-}
-
-function readData(size: number, count: number, bytes: DataView): IrqData {
-  if (size === 0) return { kind: 'none' };
-  if (size === 1)
-    return {
-      kind: 'bool',
-      values: Uint8Array.from({ length: count }, (_, i) => bytes.getUint8(HEADER_SIZE + i)),
-    };
-  const fds = Int32Array.from({ length: count }, (_, i) =>
-    bytes.getInt32(HEADER_SIZE + 4 * i, true),
-  );
-  return { kind: 'eventfd', fds };
+function readData(type: number, count: number, whole: DataView): IrqData {
+  const { size: at } = vfioIrqSet;
+  switch (type) {
+    case VFIO_IRQ_SET_DATA_BOOL:
+      return {
+        kind: 'bool',
+        values: Uint8Array.from({ length: count }, (_, i) => whole.getUint8(at + i)),
+      };
+    case VFIO_IRQ_SET_DATA_EVENTFD:
+      return {
+        kind: 'eventfd',
+        fds: Int32Array.from({ length: count }, (_, i) => whole.getInt32(at + 4 * i, true)),
+      };
+    default:
+      return { kind: 'none' };
+  }
 }

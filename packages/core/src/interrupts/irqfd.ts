@@ -1,5 +1,4 @@
 import { EBUSY, type EventFd, type Process } from '@vfiokit/uapi';
-import { resolveEventFd } from './eventfd-slot.js';
 
 /**
  * An eventfd by which user space triggers something in the kernel (drivers/vfio/virqfd.c).
@@ -19,7 +18,7 @@ export class Irqfd {
 
   /** Hooks it to a descriptor: 0, `-EBADF`, `-EINVAL`, or `-EBUSY` while it is hooked to one. */
   install(fd: number, caller: Process): number {
-    const eventfd = resolveEventFd(fd, caller);
+    const eventfd = caller.fds.eventFd(fd);
     if (typeof eventfd === 'number') return eventfd;
     if (this.#detach !== undefined) return -EBUSY;
     this.attach(eventfd);

@@ -1,6 +1,5 @@
 import type { PciDevice } from '@vfiokit/pci';
 import { EINVAL, ENOSPC, ENOTTY, type EventFd, type Process } from '@vfiokit/uapi';
-import { resolveEventFd } from './eventfd-slot.js';
 import type { IrqRequest } from './irq-set.js';
 
 /** The host's side of message signalled interrupts. */
@@ -99,8 +98,8 @@ export class MsiVectors {
   /** Assigns vectors in order; at the first failure everything of the block up to there is disconnected (quirk W12). */
   #setBlock(start: number, fds: Int32Array, caller: Process): number {
     if (this.device.vectorBlockAtomic) {
-      const bad = fds.find((fd) => fd >= 0 && typeof resolveEventFd(fd, caller) === 'number');
-      if (bad !== undefined) return resolveEventFd(bad, caller) as number;
+      const bad = fds.find((fd) => fd >= 0 && typeof caller.fds.eventFd(fd) === 'number');
+      if (bad !== undefined) return caller.fds.eventFd(bad) as number;
     }
     for (let i = 0; i < fds.length; i += 1) {
       const error = this.#assign(start + i, fds[i]!, caller);
@@ -120,7 +119,7 @@ export class MsiVectors {
       const error = pdev.allocMsixVectorAt(vector);
       if (error < 0) return error;
     }
-    const trigger = resolveEventFd(fd, caller);
+    const trigger = caller.fds.eventFd(fd);
     if (typeof trigger === 'number') return trigger;
     const error = this.device.withMemory(() => {
       // A reset behind our back may have wiped the table entry, so the message is written again.

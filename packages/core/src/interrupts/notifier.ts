@@ -1,5 +1,4 @@
 import { EINVAL, ENOTTY, type EventFd } from '@vfiokit/uapi';
-import { resolveEventFd } from './eventfd-slot.js';
 import type { IrqRequest } from './irq-set.js';
 
 /**
@@ -44,7 +43,7 @@ export class Notifier {
     }
     // Unlike INTx and MSI, only -1 means "none" here (quirk W34).
     if (fd < 0) return -EINVAL;
-    const trigger = resolveEventFd(fd, caller);
+    const trigger = caller.fds.eventFd(fd);
     if (typeof trigger === 'number') return trigger;
     this.#trigger = trigger;
     return 0;

@@ -2,10 +2,10 @@ import {
   type DeviceMapping,
   EFAULT,
   EINVAL,
-  type InfoCapability,
-  VFIO_REGION_INFO_CAP_TYPE,
+  regionTypeCapability,
   VFIO_REGION_INFO_FLAG_MMAP,
 } from '@vfiokit/uapi';
+import { alignedSize } from '../aligned-size.js';
 import type { DeviceRegion } from '../extension.js';
 import type { Positions } from './positions.js';
 import { getValue, putValue, type Region, type RegionInfo, type UserBuffer } from './region.js';
@@ -23,7 +23,10 @@ export class AddedRegion implements Region {
     return {
       size,
       flags,
-      capabilities: [typeCapability(type, subtype), ...(ops.capabilities?.() ?? [])],
+      capabilities: [
+        regionTypeCapability.encode({ type, subtype }),
+        ...(ops.capabilities?.() ?? []),
+      ],
     };
   }
 
@@ -78,8 +81,7 @@ export class AddedRegion implements Region {
     const count = Math.min(buffer.length, size - offset);
     for (let done = 0; done < count; ) {
       const at = offset + done;
-      const left = count - done;
-      const piece = left >= 4 && at % 4 === 0 ? 4 : left >= 2 && at % 2 === 0 ? 2 : 1;
+      const piece = alignedSize(at, count - done);
       const result = isWrite
         ? ops.write(at, piece, getValue(buffer, done, piece))
         : ops.read(at, piece);
@@ -93,12 +95,4 @@ export class AddedRegion implements Region {
   #position(offset: number): number {
     return this.positions.of(this.index, offset);
   }
-}
-
-function typeCapability(type: number, subtype: number): InfoCapability {
-  const body = new Uint8Array(8);
-  const view = new DataView(body.buffer);
-  view.setUint32(0, type, true);
-  view.setUint32(4, subtype, true);
-  return { id: VFIO_REGION_INFO_CAP_TYPE, version: 1, body };
 }

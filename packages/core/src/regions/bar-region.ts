@@ -4,7 +4,7 @@ import {
   EINVAL,
   EIO,
   type InfoCapability,
-  VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+  msixMappableCapability,
   VFIO_REGION_INFO_FLAG_MMAP,
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
@@ -66,9 +66,7 @@ export class BarRegion implements Region {
     const { length } = this.resource;
     if (length === 0) return { size: 0, flags: 0, capabilities: [] };
     const capabilities: InfoCapability[] =
-      mappable && msixTable?.bar === index
-        ? [{ id: VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, version: 1, body: new Uint8Array(0) }]
-        : [];
+      mappable && msixTable?.bar === index ? [msixMappableCapability.encode({})] : [];
     const flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
     return {
       size: length,

@@ -1,4 +1,13 @@
-import type { PciDevice } from '@vfiokit/pci';
+import {
+  PCI_CAP_ID_MSIX,
+  PCI_CLASS_DISPLAY_VGA,
+  PCI_MSIX_ENTRY_SIZE,
+  PCI_MSIX_FLAGS,
+  PCI_MSIX_FLAGS_QSIZE,
+  PCI_MSIX_TABLE,
+  PCI_MSIX_TABLE_BIR,
+  type PciDevice,
+} from '@vfiokit/pci';
 import { ENODEV } from '@vfiokit/uapi';
 import type { VirtualConfig } from '../config/virtual-config.js';
 import type { KernelConfig } from '../parameters.js';
@@ -12,8 +21,6 @@ import { RomRegion } from './rom-region.js';
 import { VgaRegion } from './vga-region.js';
 
 const BARS = [0, 1, 2, 3, 4, 5] as const;
-const CLASS_VGA = 0x0300;
-const PCI_CAP_ID_MSIX = 0x11;
 
 export interface FixedRegionsOptions {
   readonly pdev: PciDevice;
@@ -55,7 +62,7 @@ export class FixedRegions {
           portGate: options.portGate,
         }),
     );
-    const hasVga = kernel.vga && !options.disableVga && pdev.class >>> 8 === CLASS_VGA;
+    const hasVga = kernel.vga && !options.disableVga && pdev.class >>> 8 === PCI_CLASS_DISPLAY_VGA;
     this.regions = [
       ...this.bars,
       new RomRegion(pdev, gate),
@@ -68,9 +75,13 @@ export class FixedRegions {
 function findMsixTable(pdev: PciDevice): MsixTable | undefined {
   const position = pdev.findCapability(PCI_CAP_ID_MSIX);
   if (position === 0) return undefined;
-  const flags = pdev.config.read(position + 2, 2);
-  const table = pdev.config.read(position + 4, 4);
-  return { bar: table & 7, offset: (table & ~7) >>> 0, size: ((flags & 0x7ff) + 1) * 16 };
+  const flags = pdev.config.read(position + PCI_MSIX_FLAGS, 2);
+  const table = pdev.config.read(position + PCI_MSIX_TABLE, 4);
+  return {
+    bar: table & PCI_MSIX_TABLE_BIR,
+    offset: (table & ~PCI_MSIX_TABLE_BIR) >>> 0,
+    size: ((flags & PCI_MSIX_FLAGS_QSIZE) + 1) * PCI_MSIX_ENTRY_SIZE,
+  };
 }
 
 /** A BAR that somebody else holds does not fail the open; it fails its own accesses (vfio_pci_core_map_bars). */

@@ -1,8 +1,10 @@
-import type { PciDevice } from '@vfiokit/pci';
-
-const D3_HOT = 3;
-const COMMAND_IO = 0x01;
-const COMMAND_MEMORY = 0x02;
+import {
+  PCI_COMMAND,
+  PCI_COMMAND_IO,
+  PCI_COMMAND_MEMORY,
+  PCI_D3hot,
+  type PciDevice,
+} from '@vfiokit/pci';
 
 /**
  * Whether the device's memory may be touched: out of D3 and with memory decoding on as the user sees it
@@ -19,12 +21,13 @@ export class MemoryGate {
     kind: 'memory' | 'ports' = 'memory',
   ) {
     this.#always = kind === 'memory' && pdev.noCommandMemory;
-    this.#bit = kind === 'memory' ? COMMAND_MEMORY : COMMAND_IO;
+    this.#bit = kind === 'memory' ? PCI_COMMAND_MEMORY : PCI_COMMAND_IO;
   }
 
   get open(): boolean {
     return (
-      this.pdev.currentState < D3_HOT && (this.#always || (this.vconfig[4]! & this.#bit) !== 0)
+      this.pdev.currentState < PCI_D3hot &&
+      (this.#always || (this.vconfig[PCI_COMMAND]! & this.#bit) !== 0)
     );
   }
 }

@@ -1,12 +1,16 @@
-import { MemoryBlock, type PciDevice, type RomImage } from '@vfiokit/pci';
+import {
+  MemoryBlock,
+  PCI_COMMAND,
+  PCI_COMMAND_MEMORY,
+  PCI_ROM_RESOURCE,
+  type PciDevice,
+  type RomImage,
+} from '@vfiokit/pci';
 import { EINVAL, ENOMEM, VFIO_REGION_INFO_FLAG_READ } from '@vfiokit/uapi';
 import { roundUpToPowerOfTwo } from '../config/bars.js';
 import { transfer } from './io.js';
 import type { MemoryGate } from './memory-gate.js';
 import { getValue, type Region, type RegionInfo, type UserBuffer } from './region.js';
-
-const COMMAND = 0x04;
-const COMMAND_MEMORY = 0x0002;
 
 /**
  * The expansion ROM, region 6: the function's own, the copy that the firmware left in RAM, or the image that it handed
@@ -21,13 +25,14 @@ export class RomRegion implements Region {
   /** Looks for a valid image, with memory decoding on for the moment of it; a firmware's image is taken as it is. */
   info(): RegionInfo {
     const { pdev } = this;
-    const resource = pdev.resources[6]!;
+    const resource = pdev.resources[PCI_ROM_RESOURCE]!;
     if (resource.start === 0n) return readable(this.#firmwareSize());
-    const command = pdev.config.read(COMMAND, 2);
-    if ((command & COMMAND_MEMORY) === 0) pdev.config.write(COMMAND, 2, command | COMMAND_MEMORY);
+    const command = pdev.config.read(PCI_COMMAND, 2);
+    if ((command & PCI_COMMAND_MEMORY) === 0)
+      pdev.config.write(PCI_COMMAND, 2, command | PCI_COMMAND_MEMORY);
     const image = pdev.mapRom();
     if (image !== undefined) pdev.unmapRom();
-    pdev.config.write(COMMAND, 2, command);
+    pdev.config.write(PCI_COMMAND, 2, command);
     return readable(image === undefined ? 0 : resource.length);
   }
 
@@ -44,7 +49,7 @@ export class RomRegion implements Region {
 
   pread(into: UserBuffer, offset: number): number {
     const { pdev } = this;
-    const resource = pdev.resources[6]!;
+    const resource = pdev.resources[PCI_ROM_RESOURCE]!;
     const end = resource.start !== 0n ? resource.length : this.#firmwareSize();
     if (offset >= end) return -EINVAL;
     const image = resource.start !== 0n ? pdev.mapRom() : firmwareImage(pdev);

@@ -42,6 +42,14 @@ export const PCI_MSI_PENDING_64 = 20;
 // PCI-X 2.0.
 export const PCI_X_CMD = 2;
 export const PCI_X_STATUS = 4;
+export const PCI_X_ECC_CSR = 8;
+
+// HyperTransport: what kind of capability it is, in 3 bits or in 5.
+export const PCI_HT_CMD_TYPE = 3;
+export const HT_3BIT_CAP_MASK = 0xe0;
+
+// Vendor specific: bytes of the capability.
+export const PCI_VNDR_LENGTH = 2;
 
 // Subsystem ids of a bridge, PCI-to-PCI Bridge 1.2.
 export const PCI_SSVID_VENDOR_ID = 4;
@@ -131,6 +139,11 @@ export const PCI_MSIX_ENTRY_UPPER_ADDR = 4;
 export const PCI_MSIX_ENTRY_DATA = 8;
 export const PCI_MSIX_ENTRY_VECTOR_CTRL = 12;
 export const PCI_MSIX_ENTRY_CTRL_MASKBIT = 0x1;
+
+// SATA, AHCI 1.3: where the index and data registers are.
+export const PCI_SATA_REGS = 4;
+export const PCI_SATA_REGS_MASK = 0x0f;
+export const PCI_SATA_REGS_INLINE = 0x0f;
 
 // Advanced Features, an engineering change notice of 2006.
 export const PCI_AF_CAP = 3;

@@ -69,6 +69,8 @@ export const PCI_EXT_CAP_ID_DOE = 0x2e;
 export const PCI_EXT_CAP_ID_DEV3 = 0x2f;
 export const PCI_EXT_CAP_ID_IDE = 0x30;
 export const PCI_EXT_CAP_ID_PL_64GT = 0x31;
+/** The highest that the kernel knows. */
+export const PCI_EXT_CAP_ID_MAX = PCI_EXT_CAP_ID_PL_64GT;
 
 const CAPABILITY_NAMES: readonly string[] = [
   'Null',

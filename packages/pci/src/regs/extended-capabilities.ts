@@ -25,6 +25,21 @@ export const PCI_ERR_HEADER_LOG = 0x1c;
 export const PCI_ERR_ROOT_COMMAND = 0x2c;
 export const PCI_ERR_ROOT_STATUS = 0x30;
 
+// Virtual Channel, PCIe 6.0 7.9.1.
+export const PCI_VC_PORT_CAP1 = 0x04;
+export const PCI_VC_CAP1_EVCC = 0x00000007;
+export const PCI_VC_PORT_CAP2 = 0x08;
+export const PCI_VC_CAP2_32_PHASE = 0x00000002;
+export const PCI_VC_CAP2_64_PHASE = 0x00000004;
+export const PCI_VC_CAP2_128_PHASE = 0x00000008;
+
+// Power Budgeting, PCIe 6.0 7.8.1.
+export const PCI_PWR_DSR = 0x04;
+export const PCI_PWR_DATA = 0x08;
+
+// Vendor specific, PCIe 6.0 7.9.5; the designated one has its length at the same place.
+export const PCI_VNDR_HEADER = 0x04;
+
 // Access Control Services, PCIe 6.0 7.7.11.
 export const PCI_ACS_CAP = 0x04;
 export const PCI_ACS_SV = 0x01;
@@ -34,11 +49,26 @@ export const PCI_ACS_CR = 0x08;
 export const PCI_ACS_UF = 0x10;
 export const PCI_ACS_EC = 0x20;
 export const PCI_ACS_DT = 0x40;
+export const PCI_ACS_EGRESS_BITS = 0x05;
 export const PCI_ACS_CTRL = 0x06;
 
 // Address Translation Services, PCIe 6.0 10.5.1.
 export const PCI_ATS_CTRL = 0x06;
 export const PCI_ATS_CTRL_ENABLE = 0x8000;
+
+// Resizable BAR, PCIe 6.0 7.8.6.
+export const PCI_REBAR_CTRL = 0x08;
+export const PCI_REBAR_CTRL_NBAR_MASK = 0x000000e0;
+
+// Dynamic Power Allocation, PCIe 6.0 7.9.12.
+export const PCI_DPA_CAP = 0x04;
+export const PCI_DPA_CAP_SUBSTATE_MASK = 0x1f;
+
+// TLP Processing Hints, PCIe 6.0 7.9.13.
+export const PCI_TPH_CAP = 0x04;
+export const PCI_TPH_CAP_LOC_MASK = 0x00000600;
+export const PCI_TPH_LOC_CAP = 0x00000200;
+export const PCI_TPH_CAP_ST_MASK = 0x07ff0000;
 
 // Single Root I/O Virtualization, PCIe 6.0 9.3.3.
 export const PCI_SRIOV_CAP = 0x04;

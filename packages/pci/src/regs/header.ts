@@ -34,6 +34,8 @@ export const PCI_CLASS_REVISION = 0x08;
 export const PCI_REVISION_ID = 0x08;
 export const PCI_CLASS_PROG = 0x09;
 export const PCI_CLASS_DEVICE = 0x0a;
+export const PCI_CLASS_DISPLAY_VGA = 0x0300;
+export const PCI_CLASS_BRIDGE_PCI = 0x0604;
 export const PCI_CACHE_LINE_SIZE = 0x0c;
 export const PCI_LATENCY_TIMER = 0x0d;
 
