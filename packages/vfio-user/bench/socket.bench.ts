@@ -1,119 +1,62 @@
-// What a message costs. Both servers, ours and where there is one a server of the C library, are driven by the same client in
-// turns; the figures are ratios of medians. VFIOKIT_VFIO_USER_PEER names a program that serves a path with 1 MiB in BAR0.
+// What a message costs. Servers are driven in turns by one client, in short rounds; the figures are medians of the rounds, and
+// medians of the rounds' ratios with the middle half of them. VFIOKIT_VFIO_USER_PEER names a server of the C library: a program
+// that serves a path with 1 MiB in BAR0.
+//
+// Where client and server run decides more than what they do: a message to a sleeping processor waits for it to wake. So all
+// servers are kept on one processor, and the client there too, or on another one; never left to the scheduler. On one
+// processor what is compared is what the servers do; on two, mostly how long processors take to wake, and what the client
+// does while it posts. Where memory happens to lie differs from process to process, so there are several generations of them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { addressOfBytes, calls, connectTo } from './system-calls.js';
+import { Client, READ, WRITE } from './client.js';
+import { calls, processors, runOn } from './system-calls.js';
 
-const READ = 9;
-const WRITE = 10;
-const MAP = 2;
-const UNMAP = 3;
-const ROUNDS = 7;
+const GENERATIONS = 3;
+const ROUNDS = 9;
+const MAPPING_ROUNDS = 2;
+const WINDOWS = 60_000;
+const MILLION = 1_000_000;
+const MARK = (1 << 20) - 4;
 
-/** A client that blocks, like a vCPU. */
-class Client {
-  readonly #out = new Uint8Array(new ArrayBuffer(1 << 16));
-  readonly #view = new DataView(this.#out.buffer);
-  readonly #in = new Uint8Array(new ArrayBuffer(1 << 21));
-  readonly #message = new Uint8Array(new ArrayBuffer(72 + 24));
+const folder = fileURLToPath(new URL('.', import.meta.url));
 
-  constructor(readonly fd: number) {
-    const json = new TextEncoder().encode('{"capabilities":{"max_msg_fds":8}}\0');
-    this.#header(0, 1, 20 + json.length);
-    this.#view.setUint32(16, 0x10000, true);
-    this.#out.set(json, 20);
-    this.#send(20 + json.length);
-    this.#receive(16);
+/** A server in a process of its own. */
+class Server implements Disposable {
+  said = '';
+
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly path: string,
+  ) {
+    child.stdout?.on('data', (text) => {
+      this.said += text;
+    });
   }
 
-  /** A read of `count` bytes, or a 4-byte write. */
-  access(command: number, count: number): void {
-    const size = command === WRITE ? 36 : 32;
-    this.#put(0, command, size, count, 0);
-    this.#send(size);
-    this.#receive(command === WRITE ? 32 : 32 + count);
+  static async start(name: string, command: string, ...args: readonly string[]): Promise<Server> {
+    const path = join(tmpdir(), `vfiokit-bench-${process.pid}-${name}.sock`);
+    rmSync(path, { force: true });
+    const [script, ...rest] = args;
+    const argv = script === undefined ? [path] : [script, path, ...rest];
+    const server = new Server(spawn(command, argv, { stdio: ['ignore', 'pipe', 'inherit'] }), path);
+    await until(() => existsSync(path));
+    await pause(100);
+    return server;
   }
 
-  /** Posted writes, and a read behind them. */
-  posted(writes: number): void {
-    this.#put(0, WRITE, 36, 4, 0x10);
-    for (let i = 0; i < writes; i += 1) this.#send(36);
-    this.access(READ, 4);
+  [Symbol.dispose](): void {
+    this.child.kill();
+    rmSync(this.path, { force: true });
   }
+}
 
-  /** Reads that are sent together. */
-  inFlight(reads: number): void {
-    for (let i = 0; i < reads; i += 1) this.#put(32 * i, READ, 32, 4, 0);
-    this.#send(32 * reads);
-    this.#receive(36 * reads);
-  }
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-  /** A window with a file, `number` windows into the address space. */
-  map(number: number, file: number): void {
-    this.#header(0, MAP, 48);
-    this.#window(number, 32, 3, 24);
-    this.#view.setBigUint64(24, BigInt(number) * 4096n, true);
-    const view = new DataView(this.#message.buffer);
-    view.setBigUint64(16, addressOfBytes(this.#message) + 56n, true);
-    view.setBigUint64(24, 1n, true);
-    view.setBigUint64(32, addressOfBytes(this.#message) + 72n, true);
-    view.setBigUint64(40, 24n, true);
-    view.setBigUint64(56, addressOfBytes(this.#out), true);
-    view.setBigUint64(64, 48n, true);
-    view.setBigUint64(72, 20n, true);
-    view.setUint32(80, 1, true);
-    view.setUint32(84, 1, true);
-    view.setInt32(88, file, true);
-    calls.sendmsg(this.fd, this.#message, 0);
-    this.#receive(16);
-  }
-
-  unmap(number: number): void {
-    this.#header(0, UNMAP, 40);
-    this.#window(number, 24, 0, 16);
-    this.#send(40);
-    this.#receive(40);
-  }
-
-  close(): void {
-    calls.close(this.fd);
-  }
-
-  #window(number: number, argsz: number, flags: number, skip: number): void {
-    this.#view.setUint32(16, argsz, true);
-    this.#view.setUint32(20, flags, true);
-    const at = 8 + skip;
-    this.#view.setBigUint64(at, 0x1_0000_0000n + BigInt(number) * 8192n, true);
-    this.#view.setBigUint64(at + 8, 4096n, true);
-  }
-
-  #put(at: number, command: number, size: number, count: number, flags: number): void {
-    this.#header(at, command, size, flags);
-    this.#out.fill(0, at + 16, at + 28);
-    this.#view.setUint32(at + 28, count, true);
-  }
-
-  #header(at: number, command: number, size: number, flags = 0): void {
-    this.#view.setUint16(at, 1, true);
-    this.#view.setUint16(at + 2, command, true);
-    this.#view.setUint32(at + 4, size, true);
-    this.#view.setUint32(at + 8, flags, true);
-  }
-
-  #send(length: number): void {
-    calls.send(this.fd, this.#out, length, 0);
-  }
-
-  #receive(length: number): void {
-    for (let got = 0; got < length; ) {
-      const count = calls.recv(this.fd, this.#in, this.#in.length, 0);
-      if (count <= 0) throw new Error('the server is gone');
-      got += count;
-    }
-  }
+async function until(done: () => boolean): Promise<void> {
+  for (let i = 0; i < 200 && !done(); i += 1) await pause(20);
 }
 
 /** Microseconds for one of many. */
@@ -123,104 +66,179 @@ function time(times: number, run: (i: number) => void): number {
   return Number(process.hrtime.bigint() - start) / 1000 / times;
 }
 
-const median = (values: readonly number[]) =>
-  [...values].sort((a, b) => a - b)[values.length >> 1]!;
-
-interface Peer {
-  readonly child: ChildProcess;
-  readonly client: Client;
-}
-
-const folder = fileURLToPath(new URL('.', import.meta.url));
-
-async function start(name: string, command: string, args: readonly string[]): Promise<Peer> {
-  const path = join(tmpdir(), `vfiokit-bench-${process.pid}-${name}.sock`);
-  rmSync(path, { force: true });
-  const child = spawn(command, [...args.slice(0, 1), path, ...args.slice(1)].filter(Boolean), {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  for (let i = 0; i < 200 && !existsSync(path); i += 1)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const fd = connectTo(path);
-  if (fd < 0) throw new Error(`${command}: does not serve ${path}`);
-  return { child, client: new Client(fd) };
-}
+const quantile = (values: readonly number[], part: number) =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length * part)]!;
 
 type Measure = (client: Client) => number;
 
+/** Each takes a few milliseconds where client and server share a processor. */
 const MEASURES: readonly (readonly [string, Measure])[] = [
-  ['read of 4 bytes', (client) => time(5000, () => client.access(READ, 4))],
-  ['write of 4 bytes', (client) => time(5000, () => client.access(WRITE, 4))],
-  ['posted write, 1000 and a read', (client) => time(20, () => client.posted(1000)) / 1000],
-  ['read, 32 in flight', (client) => time(500, () => client.inFlight(32)) / 32],
-  ['read of 64 KiB', (client) => time(500, () => client.access(READ, 1 << 16))],
-  ['read of 1 MiB', (client) => time(50, () => client.access(READ, 1 << 20))],
+  ['read of 4 bytes', (client) => time(400, () => client.access(READ, 4))],
+  ['write of 4 bytes', (client) => time(400, () => client.access(WRITE, 4))],
+  ['posted write, of 1000 and a read', (client) => time(3, () => client.posted(1000)) / 1000],
+  ['read, 32 in flight', (client) => time(60, () => client.inFlight(32)) / 32],
+  ['read of 64 KiB', (client) => time(60, () => client.access(READ, 1 << 16))],
+  ['read of 1 MiB', (client) => time(8, () => client.access(READ, 1 << 20))],
 ];
 
+/** Measures clients in turns, the other way round in every second round. */
+function inTurns(
+  clients: readonly Client[],
+  rounds: number,
+  measure: Measure,
+): readonly (readonly number[])[] {
+  const figures: number[][] = clients.map(() => []);
+  const order = clients.map((client, i) => [client, figures[i]!] as const);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [client, into] of order) {
+      // A server that was quiet for long sleeps deeper.
+      time(20, () => client.access(READ, 4));
+      into.push(measure(client));
+    }
+    order.reverse();
+  }
+  return figures;
+}
+
+/** Figures of all rounds so far, by what they are of; their order is the order of the report. */
+class Comparisons {
+  readonly #all = new Map<string, { mine: number[]; theirs: number[]; whose: string }>();
+
+  add(what: string, whose: string, mine: readonly number[], theirs: readonly number[] = []): void {
+    const one = this.#all.get(what) ?? { mine: [], theirs: [], whose };
+    one.mine.push(...mine);
+    one.theirs.push(...theirs);
+    this.#all.set(what, one);
+  }
+
+  report(line: (text: string) => void): void {
+    for (const [what, { mine, theirs, whose }] of this.#all) {
+      const ratios = mine.map((one, round) => one / theirs[round]!);
+      const [low, middle, high] = [0.25, 0.5, 0.75].map((part) =>
+        quantile(ratios, part).toFixed(2),
+      );
+      const than = theirs.length === 0 ? '' : `, ${middle}x of ${whose} (${low} to ${high})`;
+      line(`${what}: ${quantile(mine, 0.5).toFixed(2)} µs${than}`);
+    }
+  }
+}
+
 /** Maps and unmaps so many windows; microseconds for one map and one unmap. */
-function mapping(client: Client, windows: number): number {
-  const file: number = calls.memfdCreate('bench', 0);
-  calls.ftruncate(file, windows * 4096);
-  const map = time(windows, (i) => client.map(i, file));
-  const unmap = time(windows, (i) => client.unmap(i));
-  calls.close(file);
-  return map + unmap;
+function mapping(windows: number, repeat = 1): Measure {
+  return (client) => {
+    const file: number = calls.memfdCreate('bench', 0);
+    calls.ftruncate(file, windows * 4096);
+    const both = time(repeat, () => {
+      for (let i = 0; i < windows; i += 1) client.map(i, file);
+      for (let i = 0; i < windows; i += 1) client.unmap(i);
+    });
+    calls.close(file);
+    return both / windows;
+  };
+}
+
+/** Garbage collections of a server in a million reads, by itself. */
+async function collections(server: Server): Promise<string> {
+  const client = new Client(server.path);
+  time(50_000, () => client.access(READ, 4));
+  client.access(WRITE, 4, MARK);
+  time(MILLION, () => client.access(READ, 4));
+  client.access(WRITE, 4, MARK);
+  client[Symbol.dispose]();
+  const before = server.said.length;
+  await until(() => server.said.slice(before).includes('collections'));
+  return server.said.slice(before).replace('collections', '').trim();
+}
+
+/** What is open, to be closed the other way round. */
+class Opened {
+  readonly #things: Disposable[] = [];
+
+  add<T extends Disposable>(thing: T): T {
+    this.#things.push(thing);
+    return thing;
+  }
+
+  close(): void {
+    for (const thing of this.#things.splice(0).reverse()) thing[Symbol.dispose]();
+  }
 }
 
 export async function bench(report: (line: string) => void): Promise<void> {
-  const peerProgram = process.env.VFIOKIT_VFIO_USER_PEER;
-  const ours = await start('ours', process.execPath, [join(folder, 'server.js'), '0']);
-  const spinning = await start('spin', process.execPath, [join(folder, 'server.js'), '50']);
-  const echo = await start('echo', process.execPath, [join(folder, 'echo.js')]);
-  const peer = peerProgram === undefined ? undefined : await start('peer', peerProgram, []);
-  if (peer === undefined)
-    report('without a C server beside it (VFIOKIT_VFIO_USER_PEER): figures of ours alone');
-  const all = [ours, spinning, echo, ...(peer ? [peer] : [])];
-  for (const { client } of all) time(20_000, () => client.access(READ, 4));
+  const cpus = processors();
+  const comparisons = new Comparisons();
+  const garbage: string[] = [];
+  for (let i = 0; i < GENERATIONS; i += 1) garbage.push(await generation(cpus, comparisons));
+  if (process.env.VFIOKIT_VFIO_USER_PEER === undefined)
+    report('without a C server beside it (VFIOKIT_VFIO_USER_PEER): ours and the echo alone');
+  comparisons.report(report);
+  report(`garbage collections in a million reads: ${garbage.join(', ')}`);
+}
 
-  for (const [name, measure] of MEASURES) {
-    const figures = new Map<Peer, number[]>(all.map((one) => [one, []]));
-    const isRead4 = name === MEASURES[0]![0];
-    for (let round = 0; round < ROUNDS; round += 1)
-      for (const one of all)
-        if (isRead4 || (one !== echo && one !== spinning))
-          figures.get(one)!.push(measure(one.client));
-    const mine = median(figures.get(ours)!);
-    const than = (other: Peer | undefined, what: string) =>
-      other === undefined ? '' : `, ${(mine / median(figures.get(other)!)).toFixed(2)}x of ${what}`;
-    report(
-      `${name}: ${mine.toFixed(2)} µs${than(peer, 'the C server')}${isRead4 ? than(echo, 'an echo') : ''}`,
-    );
-    if (isRead4) {
-      const quick = median(figures.get(spinning)!);
-      const against =
-        peer && `, ${(quick / median(figures.get(peer)!)).toFixed(2)}x of the C server`;
-      report(`${name}, spinning: ${quick.toFixed(2)} µs${against ?? ''}`);
-    }
+/** Starts servers, compares them, and says how often garbage was collected in ours. */
+async function generation(cpus: readonly number[], comparisons: Comparisons): Promise<string> {
+  const opened = new Opened();
+  runOn(cpus.at(-1)!);
+  try {
+    const node = async (name: string, script: string, ...args: readonly string[]) =>
+      opened.add(await Server.start(name, process.execPath, join(folder, script), ...args));
+    const ours = await node('ours', 'server.js', '0');
+    const spinning = await node('spin', 'server.js', '50');
+    const echo = await node('echo', 'echo.js');
+    const program = process.env.VFIOKIT_VFIO_USER_PEER;
+    const peer =
+      program === undefined ? undefined : opened.add(await Server.start('peer', program));
+    compare({ ours, spinning, echo, peer }, cpus, comparisons);
+    await pause(100);
+    return await collections(ours);
+  } finally {
+    opened.close();
+    runOn(...cpus);
   }
-  const few = median(Array.from({ length: ROUNDS }, () => mapping(ours.client, 1000)));
-  const many = median(Array.from({ length: 3 }, () => mapping(ours.client, 60_000)));
-  const theirs = peer && median(Array.from({ length: 3 }, () => mapping(peer.client, 60_000)));
-  report(
-    `map and unmap, 60,000 windows: ${many.toFixed(2)} µs, ${(many / few).toFixed(2)}x of 1,000${theirs === undefined ? '' : `, ${(many / theirs).toFixed(2)}x of the C server`}`,
-  );
-  const said: string[] = [];
-  ours.child.stdout?.on('data', (text) => said.push(String(text)));
-  ours.client.close();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+}
 
-  const path = join(tmpdir(), `vfiokit-bench-${process.pid}-ours.sock`);
-  const million = new Client(connectTo(path));
-  time(20_000, () => million.access(READ, 4));
-  time(1_000_000, () => million.access(READ, 4));
-  said.length = 0;
-  million.close();
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  report(`garbage collections in a million reads: ${said.join('').trim()}`);
-  for (const { child, client } of [spinning, echo, ...(peer ? [peer] : [])]) {
-    client.close();
-    child.kill();
+interface Servers {
+  readonly ours: Server;
+  readonly spinning: Server;
+  readonly echo: Server;
+  readonly peer: Server | undefined;
+}
+
+function compare(servers: Servers, cpus: readonly number[], comparisons: Comparisons): void {
+  const opened = new Opened();
+  const connect = ({ path }: Server) => opened.add(new Client(path));
+  const ours = connect(servers.ours);
+  const peer = servers.peer === undefined ? [] : [connect(servers.peer)];
+  const quick = connect(servers.spinning);
+  const floor = connect(servers.echo);
+  for (const client of [ours, ...peer, quick]) {
+    time(30_000, () => client.access(READ, 4));
+    time(30_000, () => client.access(WRITE, 4));
+    for (const [, measure] of MEASURES) for (let i = 0; i < 10; i += 1) measure(client);
   }
-  ours.child.kill();
+  time(30_000, () => floor.access(READ, 4));
+
+  const [read, measureRead] = MEASURES[0]!;
+  const [there, elsewhere] = [cpus.at(-1)!, cpus.at(-2)];
+  for (const [where, cpu] of [
+    ['one processor', there],
+    ['two processors', elsewhere],
+  ] as const) {
+    if (cpu === undefined) continue;
+    runOn(cpu);
+    const add = (what: string, whose: string, sides: readonly Client[], measure: Measure) => {
+      const [mine, theirs] = inTurns(sides, ROUNDS, measure);
+      comparisons.add(`${where}: ${what}`, whose, mine!, theirs);
+    };
+    for (const [what, measure] of MEASURES) add(what, 'the C server', [ours, ...peer], measure);
+    add(`${read}, server spins`, 'the C server', [quick, ...peer], measureRead);
+    add(`${read}, and the socket alone`, 'a bare echo', [ours, floor], measureRead);
+  }
+
+  runOn(there);
+  const [many, theirs] = inTurns([ours, ...peer], MAPPING_ROUNDS, mapping(WINDOWS));
+  const [few] = inTurns([ours], MAPPING_ROUNDS, mapping(10, 1000));
+  comparisons.add('map and unmap of 60,000 windows', 'the C server', many!, theirs);
+  comparisons.add('map and unmap of 60,000 windows, each', 'one of ten', many!, few);
+  opened.close();
 }

@@ -15,6 +15,28 @@ export const calls = {
   close: libc.func('close', 'int', ['int']),
 } as const;
 
+const CPU_SET = 128;
+const affinity = (name: 'sched_getaffinity' | 'sched_setaffinity') =>
+  libc.func(name, 'int', ['int', 'int64', 'void *']);
+const getAffinity = affinity('sched_getaffinity');
+const setAffinity = affinity('sched_setaffinity');
+
+/** The processors that this thread may run on. */
+export function processors(): readonly number[] {
+  const set = new Uint8Array(CPU_SET);
+  getAffinity(0, CPU_SET, set);
+  return Array.from({ length: 8 * CPU_SET }, (_, cpu) => cpu).filter(
+    (cpu) => (set[cpu >> 3]! >> (cpu & 7)) & 1,
+  );
+}
+
+/** Keeps this thread, and what it starts from now on, to some processors. */
+export function runOn(...cpus: readonly number[]): void {
+  const set = new Uint8Array(CPU_SET);
+  for (const cpu of cpus) set[cpu >> 3]! |= 1 << (cpu & 7);
+  setAffinity(0, CPU_SET, set);
+}
+
 const socket = libc.func('socket', 'int', ['int', 'int', 'int']);
 const use = (name: 'bind' | 'connect') => libc.func(name, 'int', ['int', 'void *', 'int']);
 const bind = use('bind');

@@ -1,6 +1,7 @@
 import { EAGAIN, EINTR } from '@vfiokit/uapi';
 import type { Channel, ChannelUser } from '../transport/channel.js';
 import { MessageHeader } from './message-header.js';
+import { Patience } from './patience.js';
 import type { System } from './system.js';
 
 const MSG_DONTWAIT = 0x40;
@@ -19,9 +20,16 @@ const SEND_MICROSECONDS = 10_000;
 /** While messages keep coming: how long they may keep the event loop waiting, and how often the clock is looked at. */
 const TURN_TICKS = 10_000_000;
 const MESSAGES_PER_TICK = 16;
+const TRIES_PER_TICK = 8;
 const TICKS_MODULO = 1_000_000_000;
 
+/** Bytes of a few messages that came together, and how long more of them are looked for before a receive that sleeps. */
+const STREAM_BYTES = 128;
+const STREAM_NANOSECONDS = 4_000;
+
 const NO_FDS: readonly number[] = [];
+
+const ticksSince = (began: number, now: number) => (now - began + TICKS_MODULO) % TICKS_MODULO;
 
 /** What connections of one process share. */
 export interface Company {
@@ -49,9 +57,9 @@ export class UnixChannel implements Channel {
   #user!: ChannelUser;
   #unwatch: (() => void) | undefined;
   #open = true;
-  /** How many receives are tried before one sleeps: more while trying pays, fewer while it does not. */
-  #tries = 0;
-  readonly #mostTries: number;
+  readonly #patience: Patience;
+  /** Several messages came together and none wanted an answer: their sender goes on, and is not waiting. */
+  #streaming = false;
 
   constructor(
     private readonly system: System,
@@ -63,9 +71,7 @@ export class UnixChannel implements Channel {
     system.setTimeouts(fd, RECEIVE_MICROSECONDS, SEND_MICROSECONDS);
     this.#incoming = new MessageHeader(system, this.#control);
     this.#outgoing = new MessageHeader(system, this.#control);
-    // Yielding and a receive that finds nothing take about half a microsecond.
-    this.#mostTries = waiting.spin * 2;
-    this.#tries = this.#mostTries;
+    this.#patience = new Patience(waiting.spin);
   }
 
   /** Begins to listen to the client. */
@@ -77,6 +83,7 @@ export class UnixChannel implements Channel {
   }
 
   send(start: number, end: number, fd?: number): number {
+    this.#streaming = false;
     const sent =
       start === 0 && fd === undefined
         ? this.system.send(this.fd, this.#user.outbox, end, MSG_NOSIGNAL)
@@ -122,7 +129,7 @@ export class UnixChannel implements Channel {
       if (turn % MESSAGES_PER_TICK === 0) {
         const now = this.system.ticks();
         if (turn === 0) began = now;
-        else if ((now - began + TICKS_MODULO) % TICKS_MODULO > TURN_TICKS) {
+        else if (ticksSince(began, now) > TURN_TICKS) {
           setImmediate(this.#serve);
           return;
         }
@@ -135,9 +142,10 @@ export class UnixChannel implements Channel {
   /** One receive: the number of bytes that the user got, 0 for none in time, or because the client is gone. */
   #receive(): number {
     const mayBlock = this.company.connections === 1;
-    let got = this.#mostTries > 0 || !mayBlock ? this.#try() : -EAGAIN;
-    if (got === -EAGAIN && mayBlock) got = this.#recvmsg(0);
+    let got = this.#try(mayBlock);
+    if (got === -EAGAIN && mayBlock) got = this.#sleep();
     if (got > 0) {
+      this.#streaming = got >= STREAM_BYTES;
       this.#user.received(got, this.#incoming.controlLength === 0 ? NO_FDS : this.#takeFds());
       return got;
     }
@@ -147,18 +155,30 @@ export class UnixChannel implements Channel {
     return 0;
   }
 
-  /** Tries for a while, which spares the system a sleeper to wake where the client is quick. */
-  #try(): number {
+  #try(mayBlock: boolean): number {
+    const { nanoseconds } = this.#patience;
+    const enough = this.#streaming ? Math.max(nanoseconds, STREAM_NANOSECONDS) : nanoseconds;
+    if (enough === 0 && mayBlock) return -EAGAIN;
     let got = this.#recvmsg(MSG_DONTWAIT);
-    for (let left = this.#tries; got === -EAGAIN && left > 0; left -= 1) {
+    let began = 0;
+    for (let tries = 0; got === -EAGAIN && enough > 0; tries += 1) {
+      if (tries % TRIES_PER_TICK === 0) {
+        const now = this.system.ticks();
+        if (tries === 0) began = now;
+        else if (ticksSince(began, now) > enough) break;
+      }
       // The client may be waiting for this very processor.
       this.system.schedYield();
       got = this.#recvmsg(MSG_DONTWAIT);
     }
-    this.#tries =
-      got === -EAGAIN
-        ? Math.max(this.#tries >> 1, this.#mostTries >> 4)
-        : Math.min(this.#tries + (this.#tries >> 2) + 1, this.#mostTries);
+    return got;
+  }
+
+  #sleep(): number {
+    if (!this.#patience.counts) return this.#recvmsg(0);
+    const began = this.system.ticks();
+    const got = this.#recvmsg(0);
+    this.#patience.slept(ticksSince(began, this.system.ticks()));
     return got;
   }
 

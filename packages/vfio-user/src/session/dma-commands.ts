@@ -1,8 +1,8 @@
-import { EINVAL, ENOENT, viewOf } from '@vfiokit/uapi';
+import { EINVAL, ENOENT } from '@vfiokit/uapi';
 import type { ClientMemory } from '../dma/client-memory.js';
 import { bitmapBytes, isPowerOfTwo } from '../dma/dirty-log.js';
 import { WRITEABLE } from '../dma/windows.js';
-import { getExact } from '../protocol/header.js';
+import { getExact, HEADER_SIZE } from '../protocol/header.js';
 import {
   DMA_MAP_ADDRESS,
   DMA_MAP_BYTES,
@@ -22,7 +22,7 @@ import {
   dirtyBitmap,
 } from '../protocol/payloads.js';
 import type { ClientFile, Descriptors } from '../transport/descriptors.js';
-import type { Reply } from './reply.js';
+import type { Received, Reply } from './reply.js';
 
 /**
  * Which ranges DMA_UNMAP takes: `covering` removes every window inside, as clients with a virtual IOMMU rely on; `exact`
@@ -34,9 +34,13 @@ const MAP_FLAGS = DMA_MAP_READABLE | DMA_MAP_WRITEABLE | DMA_MAP_MMAP | DMA_MAP_
 const PERMISSIONS = DMA_MAP_READABLE | DMA_MAP_WRITEABLE;
 const SPACE = 2 ** 64;
 
-/** DMA_MAP and DMA_UNMAP: what the client lends of its memory. */
+/**
+ * DMA_MAP and DMA_UNMAP: what the client lends of its memory. A guest with a virtual IOMMU sends them all the time, so they are
+ * read where they were received.
+ */
 export class DmaCommands {
   constructor(
+    private readonly received: Received,
     private readonly memory: ClientMemory,
     private readonly descriptors: Descriptors,
     private readonly mode: UnmapMode,
@@ -44,65 +48,74 @@ export class DmaCommands {
     private readonly largest: number,
   ) {}
 
-  /** @param fds descriptors that came along; the one that is taken over is removed from it. */
-  map(payload: Uint8Array, fds: number[]): number {
-    if (payload.length < DMA_MAP_SIZE) return -EINVAL;
-    const view = viewOf(payload);
-    const flags = view.getUint32(DMA_MAP_FLAGS, true);
-    if (view.getUint32(0, true) < DMA_MAP_SIZE || (flags & ~MAP_FLAGS) !== 0) return -EINVAL;
+  /**
+   * @param at where the message starts.
+   * @param fds descriptors that came along; the one that is taken over is removed from it.
+   */
+  map(at: number, size: number, fds: number[]): number {
+    if (size < HEADER_SIZE + DMA_MAP_SIZE) return -EINVAL;
+    const { view } = this.received;
+    const payload = at + HEADER_SIZE;
+    const flags = view.getUint32(payload + DMA_MAP_FLAGS, true);
+    if (view.getUint32(payload, true) < DMA_MAP_SIZE || (flags & ~MAP_FLAGS) !== 0) return -EINVAL;
     const fd = fds[0];
     if (fd === undefined && (flags & (DMA_MAP_MMAP | DMA_MAP_FILE_IO)) !== 0) return -EINVAL;
-    const start = getExact(view, DMA_MAP_ADDRESS);
-    const size = getExact(view, DMA_MAP_BYTES);
-    const offset = getExact(view, DMA_MAP_OFFSET);
-    const fault = this.memory.windows.check(start, size);
+    const start = getExact(view, payload + DMA_MAP_ADDRESS);
+    const length = getExact(view, payload + DMA_MAP_BYTES);
+    const offset = getExact(view, payload + DMA_MAP_OFFSET);
+    const fault = this.memory.windows.check(start, length);
     if (fault < 0) return fault;
     let file: ClientFile | undefined;
     if (fd !== undefined) {
-      if (offset < 0 || offset + size > Number.MAX_SAFE_INTEGER) return -EINVAL;
+      if (offset < 0 || offset + length > Number.MAX_SAFE_INTEGER) return -EINVAL;
       const writable = (flags & WRITEABLE) !== 0;
       const map = (flags & (DMA_MAP_MMAP | DMA_MAP_FILE_IO)) !== DMA_MAP_FILE_IO;
-      const opened = this.descriptors.open(fd, { offset, size, writable, map });
+      const opened = this.descriptors.open(fd, { offset, size: length, writable, map });
       if (typeof opened === 'number') return opened;
       file = opened;
       fds.shift();
     }
-    this.memory.windows.add(start, size, flags & PERMISSIONS, offset, file);
+    this.memory.windows.add(start, length, flags & PERMISSIONS, offset, file);
     return 0;
   }
 
-  unmap(payload: Uint8Array): Reply {
-    if (payload.length < DMA_UNMAP_SIZE) return -EINVAL;
-    const view = viewOf(payload);
-    const argsz = view.getUint32(0, true);
-    const flags = view.getUint32(DMA_UNMAP_FLAGS, true);
+  /** @param at where the message starts. */
+  unmap(at: number, size: number): Reply {
+    if (size < HEADER_SIZE + DMA_UNMAP_SIZE) return -EINVAL;
+    const { view } = this.received;
+    const argsz = view.getUint32(at + HEADER_SIZE, true);
+    const flags = view.getUint32(at + HEADER_SIZE + DMA_UNMAP_FLAGS, true);
     if (argsz < DMA_UNMAP_SIZE || argsz > this.largest) return -EINVAL;
-    const start = getExact(view, DMA_UNMAP_ADDRESS);
-    const end = start + getExact(view, DMA_UNMAP_BYTES);
+    const start = getExact(view, at + HEADER_SIZE + DMA_UNMAP_ADDRESS);
+    const end = start + getExact(view, at + HEADER_SIZE + DMA_UNMAP_BYTES);
     if (flags === DMA_UNMAP_ALL) {
       if (end !== 0) return -EINVAL;
       this.memory.cancel(0, Number.POSITIVE_INFINITY);
       this.memory.windows.clear();
-      return payload.subarray(0, DMA_UNMAP_SIZE);
+      return DMA_UNMAP_SIZE;
     }
     if ((flags & ~DMA_UNMAP_GET_DIRTY) !== 0 || start < 0 || end < start || end > SPACE)
       return -EINVAL;
     const { windows } = this.memory;
     if (this.mode === 'exact' && !windows.has(start, end)) return -ENOENT;
     if (windows.splits(start, end)) return -EINVAL;
-    const bitmap = flags === 0 ? undefined : this.#dirtyPages(payload, argsz, start, end);
-    if (typeof bitmap === 'number') return bitmap;
+    const reply =
+      flags === 0
+        ? DMA_UNMAP_SIZE
+        : this.#dirtyPages(
+            this.received.bytes.subarray(at + HEADER_SIZE, at + size),
+            argsz,
+            start,
+            end,
+          );
+    if (typeof reply === 'number' && reply < 0) return reply;
     // Transfers end before the memory that they use goes.
     this.memory.cancel(start, end);
     windows.remove(start, end);
-    if (bitmap === undefined) return payload.subarray(0, DMA_UNMAP_SIZE);
-    const answer = new Uint8Array(DMA_UNMAP_SIZE + bitmap.length);
-    answer.set(payload.subarray(0, DMA_UNMAP_SIZE));
-    answer.set(bitmap, DMA_UNMAP_SIZE);
-    return answer;
+    return reply;
   }
 
-  /** The pages of the range that were written, with the bitmap's header in front. */
+  /** The request repeated, the bitmap's header, and the pages of the range that were written. */
   #dirtyPages(payload: Uint8Array, argsz: number, start: number, end: number): Uint8Array | number {
     const { log } = this.memory;
     if (!log.active || payload.length < DMA_UNMAP_SIZE + dirtyBitmap.size) return -EINVAL;
@@ -111,9 +124,11 @@ export class DmaCommands {
     if (!isPowerOfTwo(page)) return -EINVAL;
     const bytes = bitmapBytes(end - start, page);
     if (room < BigInt(bytes) || argsz < DMA_UNMAP_SIZE + dirtyBitmap.size + bytes) return -EINVAL;
-    const answer = new Uint8Array(dirtyBitmap.size + bytes);
-    dirtyBitmap.encode({ pageSize, size: room }, answer);
-    log.report(start, end - start, page, answer.subarray(dirtyBitmap.size));
+    const bits = DMA_UNMAP_SIZE + dirtyBitmap.size;
+    const answer = new Uint8Array(bits + bytes);
+    answer.set(payload.subarray(0, DMA_UNMAP_SIZE));
+    dirtyBitmap.encode({ pageSize, size: room }, answer, DMA_UNMAP_SIZE);
+    log.report(start, end - start, page, answer.subarray(bits));
     return answer;
   }
 }

@@ -19,15 +19,9 @@ import {
 import { WRITE_MULTI_DATA, WRITE_MULTI_ENTRY } from '../protocol/payloads.js';
 import type { Outbox } from './outbox.js';
 import type { ServedRegion } from './regions.js';
-import { errnoOf } from './reply.js';
+import { errnoOf, type Received } from './reply.js';
 
 const BODY = HEADER_SIZE + ACCESS_SIZE;
-
-/** Where messages stand that are being answered. */
-interface Received {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-}
 
 /**
  * REGION_READ, REGION_WRITE and REGION_WRITE_MULTI: the commands that have to be fast. Requests are read where they were

@@ -4,21 +4,10 @@ import {
   type Process,
   VFIO_DEVICE_FEATURE_GET,
   VFIO_DEVICE_FEATURE_MIGRATION,
-  VFIO_DEVICE_FLAGS_PCI,
-  VFIO_DEVICE_FLAGS_RESET,
-  VFIO_PCI_NUM_IRQS,
   type VfioDevice,
-  VfioError,
-  vfioDeviceInfo,
 } from '@vfiokit/uapi';
 import type { ClientMemory } from '../dma/client-memory.js';
-import {
-  COMMANDS,
-  REGION_READ,
-  REGION_WRITE,
-  REGION_WRITE_MULTI,
-  VERSION,
-} from '../protocol/commands.js';
+import { REGION_READ, REGION_WRITE, REGION_WRITE_MULTI, VERSION } from '../protocol/commands.js';
 import {
   ACCESS_SIZE,
   FLAG_NO_REPLY,
@@ -37,15 +26,14 @@ import type { Trace } from '../trace.js';
 import type { Channel, ChannelUser } from '../transport/channel.js';
 import type { Descriptors } from '../transport/descriptors.js';
 import { Inbox } from '../transport/inbox.js';
-import { DmaCommands, type UnmapMode } from './dma-commands.js';
+import type { UnmapMode } from './dma-commands.js';
 import { DmaRequests } from './dma-requests.js';
-import { Features } from './features.js';
-import { Interrupts } from './interrupts.js';
-import { Migration, type MigrationProgress } from './migration.js';
+import { type Client, Handlers } from './handlers.js';
+import type { MigrationProgress } from './migration.js';
 import { Outbox } from './outbox.js';
 import { RegionAccess } from './region-access.js';
-import { regionInfo, regionIoDescriptors, type ServedRegion } from './regions.js';
-import { errnoOf, type Reply } from './reply.js';
+import type { ServedRegion } from './regions.js';
+import type { Reply } from './reply.js';
 
 /** What a session is about. */
 export interface Served {
@@ -66,24 +54,16 @@ export interface Served {
   readonly ended: () => void;
 }
 
-const NOTHING = new Uint8Array(0);
-
-type Handler = (payload: Uint8Array, fds: number[]) => Reply;
-
 /** One connection, from its first message to its end: the protocol's state machine. */
 export class Session implements ChannelUser {
   readonly inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #channel: Channel;
   readonly #access: RegionAccess;
-  /** Owns the eventfds that the device is given, for as long as the session lasts. */
-  readonly #irqs: DeviceClient;
-  readonly #interrupts: Interrupts;
-  readonly #migration: Migration;
   readonly #requests: DmaRequests;
-  readonly #handlers: ReadonlyMap<number, Handler>;
+  readonly #handlers: Handlers;
   /** What the client accepts; known once it has said so. */
-  #client: Limits | undefined;
+  #client: Client | undefined;
   #running = false;
   #ended = false;
 
@@ -91,7 +71,7 @@ export class Session implements ChannelUser {
     private readonly served: Served,
     channel: Channel,
   ) {
-    const { device, process, memory, descriptors, limits, regions } = served;
+    const { device, limits, regions } = served;
     const largest = HEADER_SIZE + ACCESS_SIZE + limits.maxDataXfer;
     this.#channel = channel;
     this.inbox = new Inbox(largest);
@@ -104,35 +84,8 @@ export class Session implements ChannelUser {
       limits.maxDataXfer,
       served.failed,
     );
-    this.#irqs = new DeviceClient(device, process);
-    this.#interrupts = new Interrupts(this.#irqs, descriptors);
-    this.#migration = new Migration(device, process, served.migrating);
-    this.#requests = new DmaRequests(memory, this.#outbox, () => this.#run());
-    const dma = new DmaCommands(memory, descriptors, served.unmap, limits.maxDataXfer);
-    const features = new Features(device, process, memory, this.#migration, limits.maxDataXfer);
-    this.#handlers = new Map<number, Handler>([
-      [VERSION, () => -EINVAL],
-      [COMMANDS.DMA_MAP, (payload, fds) => dma.map(payload, fds)],
-      [COMMANDS.DMA_UNMAP, (payload) => dma.unmap(payload)],
-      [COMMANDS.DEVICE_GET_INFO, (payload) => this.#deviceInfo(payload)],
-      [
-        COMMANDS.DEVICE_GET_REGION_INFO,
-        (payload) => regionInfo(regions, payload, this.#passesFds()),
-      ],
-      [
-        COMMANDS.DEVICE_GET_REGION_IO_FDS,
-        (payload) => regionIoDescriptors(regions, payload, limits.maxDataXfer),
-      ],
-      [COMMANDS.DEVICE_GET_IRQ_INFO, (payload) => this.#interrupts.info(payload)],
-      [COMMANDS.DEVICE_SET_IRQS, (payload, fds) => this.#interrupts.set(payload, fds)],
-      [COMMANDS.DEVICE_RESET, () => this.#reset()],
-      [COMMANDS.DEVICE_FEATURE, (payload) => features.run(payload)],
-      [
-        COMMANDS.MIG_DATA_READ,
-        (payload) => this.#migration.read(payload, this.#client!.maxDataXfer),
-      ],
-      [COMMANDS.MIG_DATA_WRITE, (payload) => this.#migration.write(payload, limits.maxDataXfer)],
-    ]);
+    this.#requests = new DmaRequests(served.memory, this.#outbox, () => this.#run());
+    this.#handlers = new Handlers(served, this.inbox, () => this.#client!);
   }
 
   get outbox(): Uint8Array {
@@ -212,21 +165,9 @@ export class Session implements ChannelUser {
 
   /** A command for which there is time. What it takes over is removed from `fds`. */
   #command(at: number, size: number, fds: number[]): void {
-    const { view, bytes } = this.inbox;
-    const id = view.getUint16(at + HEADER_ID, true);
-    const command = view.getUint16(at + HEADER_COMMAND, true);
-    const reply = this.#handle(command, bytes.subarray(at + HEADER_SIZE, at + size), fds);
-    if ((view.getUint32(at + HEADER_FLAGS, true) & FLAG_NO_REPLY) === 0)
-      this.#reply(id, command, reply);
-  }
-
-  #handle(command: number, payload: Uint8Array, fds: number[]): Reply {
-    try {
-      return this.#handlers.get(command)?.(payload, fds) ?? -EINVAL;
-    } catch (error) {
-      if (!(error instanceof VfioError)) this.served.failed(error);
-      return errnoOf(error);
-    }
+    const { view } = this.inbox;
+    const reply = this.#handlers.run(view.getUint16(at + HEADER_COMMAND, true), at, size, fds);
+    if ((view.getUint32(at + HEADER_FLAGS, true) & FLAG_NO_REPLY) === 0) this.#reply(at, reply);
   }
 
   /** The first message settles what both sides accept, or there is no connection. */
@@ -242,24 +183,38 @@ export class Session implements ChannelUser {
       this.#refuse(at);
       return;
     }
-    this.#client = outcome.client;
+    const passesFds = this.#channel.passesDescriptors && outcome.client.maxMsgFds > 0;
+    this.#client = { ...outcome.client, passesFds };
     this.#requests.open(Math.min(outcome.client.maxDataXfer, limits.maxDataXfer));
-    this.#reply(view.getUint16(at + HEADER_ID, true), command, outcome.reply);
+    this.#reply(at, outcome.reply);
   }
 
-  #reply(id: number, command: number, reply: Reply): void {
-    if (typeof reply === 'number') {
-      if (reply < 0) this.#outbox.error(id, command, -reply);
-      else this.#complete(id, command, NOTHING);
-    } else if (reply instanceof Uint8Array) this.#complete(id, command, reply);
-    else this.#complete(id, command, reply.payload, reply.fd);
+  /** @param at where the request starts. */
+  #reply(at: number, reply: Reply): void {
+    const { view, bytes } = this.inbox;
+    const id = view.getUint16(at + HEADER_ID, true);
+    const command = view.getUint16(at + HEADER_COMMAND, true);
+    if (typeof reply !== 'number') {
+      if (reply instanceof Uint8Array) this.#complete(id, command, reply);
+      else this.#complete(id, command, reply.payload, reply.fd);
+      return;
+    }
+    if (reply < 0) {
+      this.#outbox.error(id, command, -reply);
+      return;
+    }
+    const to = this.#outbox.open(HEADER_SIZE + reply);
+    const out = this.#outbox;
+    putHeader(out.view, to, id, command, HEADER_SIZE + reply, TYPE_REPLY);
+    for (let i = HEADER_SIZE; i < HEADER_SIZE + reply; i += 1) out.bytes[to + i] = bytes[at + i]!;
+    out.close(HEADER_SIZE + reply);
   }
 
   #complete(id: number, command: number, payload: Uint8Array, fd?: number): void {
     const size = HEADER_SIZE + payload.length;
     const to = this.#outbox.open(size);
     putHeader(this.#outbox.view, to, id, command, size, TYPE_REPLY);
-    if (payload.length > 0) this.#outbox.bytes.set(payload, to + HEADER_SIZE);
+    this.#outbox.bytes.set(payload, to + HEADER_SIZE);
     if (fd === undefined) this.#outbox.close(size);
     else this.#outbox.closeWith(fd, size);
   }
@@ -295,41 +250,16 @@ export class Session implements ChannelUser {
     this.close();
   }
 
-  #deviceInfo(payload: Uint8Array): Reply {
-    const size = vfioDeviceInfo.ends.numIrqs;
-    if (payload.length < size || vfioDeviceInfo.decode(payload).argsz < size) return -EINVAL;
-    const { flags, numRegions } = this.served.client.info();
-    const shown = flags & (VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI);
-    const answer = { argsz: size, flags: shown, numRegions, numIrqs: VFIO_PCI_NUM_IRQS };
-    return vfioDeviceInfo.encode(answer).subarray(0, size);
-  }
-
-  #reset(): number {
-    this.served.client.reset();
-    return 0;
-  }
-
-  #passesFds(): boolean {
-    return this.#channel.passesDescriptors && this.#client!.maxMsgFds > 0;
-  }
-
   /** Nothing of the client is left behind: DMA, windows, descriptors, interrupts, the device's state. */
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { memory, descriptors, client, failed, ended } = this.served;
+    const { memory, descriptors, ended } = this.served;
     this.#outbox.clear();
     this.#requests.close();
     memory.detach();
     for (const fd of this.inbox.clear()) descriptors.close(fd);
-    try {
-      this.#interrupts.clear();
-      this.#irqs.close();
-      this.#migration.close();
-      if ((client.info().flags & VFIO_DEVICE_FLAGS_RESET) !== 0) client.reset();
-    } catch (error) {
-      failed(error);
-    }
+    this.#handlers.close();
     ended();
   }
 }
