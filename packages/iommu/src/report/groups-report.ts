@@ -1,32 +1,33 @@
 import type { Container } from '../container/container.js';
 import type { IommuGroup } from '../group/iommu-group.js';
-import type { VfioGroup, VfioGroupKind } from '../group/vfio-group.js';
+import type { ReservedRegion } from '../group/reserved-region.js';
+import type { VfioGroup } from '../group/vfio-group.js';
+import { Iommufd } from '../iommufd/iommufd.js';
 
-/** A group, as `vfiokit show` lists it. */
+/** Who has a group's DMA: drivers of the host, a user, or nobody, so that a user could have it. */
+export type DmaOwner = 'nobody' | 'host' | 'user';
+
+/** A group as `vfiokit show` lists it. What could not be seen is `undefined`; what is not there is `null`. */
 export interface GroupReport {
   readonly id: number;
-  /** Its node in /dev/vfio; `undefined` while VFIO drives none of its devices. */
-  readonly node: string | undefined;
-  readonly kind: VfioGroupKind | undefined;
-  /** The type of its default domain. */
-  readonly type: string | undefined;
   readonly members: readonly string[];
-  /** Host drivers that keep it from being used. */
+  readonly owner: DmaOwner | undefined;
+  /** The owner's names: `0000:00:02.0 (i915)` for each driver of the host, `qemu-system-x86 (4200)` for each user. */
   readonly holders: readonly string[];
-  readonly viable: boolean;
-  /** What its DMA goes through. */
-  readonly domain: string;
-  /** The number of its container in {@link HostReport.containers}. */
-  readonly container: number | undefined;
-  /** It has an iommufd in the place of a container. */
-  readonly iommufd: boolean;
+  /** Its node in /dev/vfio; `null` while VFIO drives none of its devices. */
+  readonly node: string | null;
+  /** The type of its default domain, such as `DMA-FQ`. */
+  readonly type: string | undefined;
+  readonly reserved: readonly ReservedRegion[];
+  /** What stands in a container's place: the number of one in {@link HostReport.containers}, or an iommufd. */
+  readonly container: number | 'iommufd' | null | undefined;
 }
 
-/** A container, as `vfiokit show` lists it. */
+/** A container, or what stands in its place: an address space that groups share. */
 export interface ContainerReport {
   readonly number: number;
-  /** `undefined` before VFIO_SET_IOMMU. */
-  readonly iommu: string | undefined;
+  /** The kind of IOMMU that it was given; `null` before VFIO_SET_IOMMU. */
+  readonly iommu: string | null;
   readonly groups: readonly number[];
   readonly mappings: number;
   readonly bytes: bigint;
@@ -61,18 +62,18 @@ function reportGroup(
   vfio: VfioGroup | undefined,
   containers: readonly Container[],
 ): GroupReport {
+  const { id, type, reserved, owner } = group;
   const container = vfio?.container;
+  const iommufd = vfio?.iommufd !== undefined || owner instanceof Iommufd;
   return {
-    id: group.id,
-    node: vfio && `/dev/vfio/${vfio.nodeName}`,
-    kind: vfio?.kind,
-    type: group.type,
+    id,
     members: [...group.members],
+    owner: owner !== undefined ? 'user' : group.ownerClaimed ? 'host' : 'nobody',
     holders: [...group.holders],
-    viable: group.holders.length === 0,
-    domain: group.domain.name,
-    container: container && containers.indexOf(container) + 1,
-    iommufd: vfio?.iommufd !== undefined,
+    node: vfio === undefined ? null : `/dev/vfio/${vfio.nodeName}`,
+    type,
+    reserved,
+    container: container ? containers.indexOf(container) + 1 : iommufd ? 'iommufd' : null,
   };
 }
 
@@ -80,29 +81,9 @@ function reportContainer(container: Container, index: number): ContainerReport {
   const dma = container.iommu?.snapshot();
   return {
     number: index + 1,
-    iommu: dma?.kind,
+    iommu: dma?.kind ?? null,
     groups: container.groups.map(({ id }) => id),
     mappings: dma?.mappings.length ?? 0,
     bytes: dma?.mappings.reduce((sum, { size }) => sum + size, 0n) ?? 0n,
   };
-}
-
-/** The report as text, a line for each group and each container. */
-export function renderGroups({ groups, containers }: HostReport): string {
-  return [
-    ...groups.map((group) => {
-      const where = group.container
-        ? `container ${group.container}`
-        : group.iommufd
-          ? 'iommufd'
-          : '';
-      const blocked = group.viable ? '' : `not viable: ${group.holders.join(', ')}`;
-      const facts = [group.node ?? '', group.domain, where, blocked].filter((text) => text !== '');
-      return `group ${group.id}: ${group.members.join(' ')} (${facts.join('; ')})`;
-    }),
-    ...containers.map(
-      ({ number, iommu, groups: inside, mappings, bytes }) =>
-        `container ${number}: ${iommu ?? 'no IOMMU yet'}, groups ${inside.join(' ')}, ${mappings} mappings of ${bytes} bytes`,
-    ),
-  ].join('\n');
 }

@@ -326,16 +326,26 @@ describe('devices of a group', () => {
     expect(device.openCount).toBe(0);
   });
 
-  test('a bare device is in a group, and cannot be opened', () => {
+  test('a bare device has DMA and no regions, through either door', () => {
     const host = new TestHost();
     const device = new BareDevice('0000:00:02.0', host.iommuGroup());
     host.groups.register(device);
     const container = host.container();
     container.add(device);
-    container.setIommu(3);
     const file = container.group(device);
-    expect(getDeviceFd(file, '0000:00:02.0', host.process)).toBe(-95);
+    expect(getDeviceFd(file, '0000:00:02.0', host.process)).toBe(EINVAL);
+    container.setIommu(3);
     expect(getDeviceFd(file, '0000:00:02.1', host.process)).toBe(ENODEV);
+    const opened = file.getDevice('0000:00:02.0', host.process);
+    expect([opened.read(7, 0, 4), opened.ioctl(0x3b6b, 0, host.process)]).toEqual([EINVAL, -25]);
+    opened.close();
+    opened.close();
+    expect(device.openCount).toBe(0);
+    host.process.fds.close(container.groupFds.get(device)!);
+    const node = host.groups.deviceNode(0).open();
+    expect(node.bind(host.dev.openIommufd(), host.process)).toBeGreaterThan(0);
+    const again = host.groups.deviceNode(0).open();
+    expect(again.bind(host.dev.openIommufd(), host.process)).toBe(EINVAL);
   });
 
   test('holds tells whose devices a group has', () => {

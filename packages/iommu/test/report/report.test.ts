@@ -1,4 +1,4 @@
-import { renderDma, renderGroups, renderPageSizes, reportGroups } from '@vfiokit/iommu';
+import { renderDma, renderPageSizes, reportGroups } from '@vfiokit/iommu';
 import { describe, expect, test } from 'vitest';
 import { ARENA, StubDevice, TestHost } from '../support/host.js';
 import { OpenIommufd } from '../support/iommufd.js';
@@ -14,26 +14,45 @@ describe('groups and containers for people', () => {
     host.iommuGroup().members.add('0000:00:1f.0');
     const container = host.ready(3, gpu, nic);
     container.map(0, ARENA, 0x3000);
-    const report = reportGroups(host.iommuGroups, host.groups);
-    expect(renderGroups(report).split('\n')).toEqual([
-      'group 0: 0000:01:00.0 0000:01:00.1 (/dev/vfio/0; type1; container 1)',
-      'group 1: 0000:02:00.0 (/dev/vfio/1; type1; container 1)',
-      'group 2: 0000:03:00.0 (/dev/vfio/2; identity; not viable: 0000:03:00.1 (e1000e))',
-      'group 3: 0000:00:1f.0 (identity)',
-      'container 1: type1 v2, groups 0 1, 1 mappings of 12288 bytes',
+    const { groups, containers } = reportGroups(host.iommuGroups, host.groups);
+    expect(
+      groups.map(({ members, owner, node, container: of }) => [members, owner, node, of]),
+    ).toEqual([
+      [['0000:01:00.0', '0000:01:00.1'], 'user', '/dev/vfio/0', 1],
+      [['0000:02:00.0'], 'user', '/dev/vfio/1', 1],
+      [['0000:03:00.0'], 'host', '/dev/vfio/2', null],
+      [['0000:00:1f.0'], 'nobody', null, null],
     ]);
-    expect(report.containers).toEqual([
+    expect(groups[2]!.holders).toEqual(['0000:03:00.1 (e1000e)']);
+    expect(containers).toEqual([
       { number: 1, iommu: 'type1 v2', groups: [0, 1], mappings: 1, bytes: 0x3000n },
     ]);
   });
 
-  test('say that an iommufd is in the container’s place', () => {
+  test('say where nobody may map', () => {
     const host = new TestHost();
-    const file = host.openGroup(host.device());
-    file.group.setContainer(new OpenIommufd(host).file, host.process);
+    const msi = { start: 0xfee00000n, end: 0xfeefffffn, type: 'msi' } as const;
+    host.iommuGroup({ reserved: [msi], type: 'DMA-FQ' });
     const [group] = reportGroups(host.iommuGroups, host.groups).groups;
-    expect(group).toMatchObject({ iommufd: true, container: undefined });
-    expect(renderGroups(reportGroups(host.iommuGroups, host.groups))).toContain('iommufd');
+    expect(group).toMatchObject({ reserved: [msi], type: 'DMA-FQ' });
+  });
+
+  test('say that a container has no IOMMU yet', () => {
+    const host = new TestHost();
+    host.container().add(host.device());
+    expect(reportGroups(host.iommuGroups, host.groups).containers).toEqual([
+      { number: 1, iommu: null, groups: [0], mappings: 0, bytes: 0n },
+    ]);
+  });
+
+  test('say that an iommufd is in the container’s place, whichever way the device was opened', () => {
+    const host = new TestHost();
+    const iommufd = new OpenIommufd(host);
+    const file = host.openGroup(host.device());
+    file.group.setContainer(iommufd.file, host.process);
+    iommufd.bind(host.device());
+    const { groups } = reportGroups(host.iommuGroups, host.groups);
+    expect(groups.map(({ container }) => container)).toEqual(['iommufd', 'iommufd']);
   });
 });
 
