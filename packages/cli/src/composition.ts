@@ -1,4 +1,16 @@
 import type { CommandTable } from './run.js';
+import type { VariantTable } from './variants.js';
+
+/** Every package of drivers that modelled machines are built with; the only lines that name them. */
+export const VARIANTS: VariantTable = {
+  igd: async () => (await import('@vfiokit/igd')).igdVariant,
+  zpci: async () => (await import('@vfiokit/zpci')).zpciVariant,
+  mlx: async () => (await import('@vfiokit/mlx')).mlxVariant,
+  nvlink: async () => (await import('@vfiokit/nvlink')).nvlinkVariant,
+  virtio: async () => (await import('@vfiokit/virtio')).virtioVariant,
+  'nvgrace-gpu': async () => (await import('@vfiokit/nvgrace-gpu')).nvgraceGpuVariant,
+  'variants-more': async () => (await import('@vfiokit/variants-more')).variantsMoreVariant,
+};
 
 /** Every command by its name, in the order in which help lists them. */
 export const COMMANDS: CommandTable = {

@@ -36,7 +36,7 @@ export interface SiliconModel {
  * A native driver, as far as VFIO drivers of its VFs need it. Token: `NATIVE_DRIVERS`, on the host's container.
  */
 export interface NativeDriver {
-  /** As it is registered with the bus: `mlx5_core`. */
+  /** As it is registered with the bus, which need not be what its module is called. */
   readonly name: string;
   /** The driver takes a function; what it leaves there for `pfDriverData` (pci_set_drvdata), if anything. */
   probe(pdev: PciDevice): object | undefined;

@@ -6,8 +6,8 @@ export interface IgdPlatform {
   map(address: number, length: number): Uint8Array | undefined;
   /** A mapping is not used any more. */
   unmap?(memory: Uint8Array): void;
-  /** Takes a reference to a function of the machine by its name (pci_get_domain_bus_and_slot). */
-  getDevice(name: string): PciDevice | undefined;
+  /** Takes a reference to a function of the graphics' machine by its name (pci_get_domain_bus_and_slot). */
+  getDevice(name: string, graphics: PciDevice): PciDevice | undefined;
   /** Gives a reference back. */
   putDevice?(device: PciDevice): void;
 }

@@ -57,12 +57,17 @@ export class Igd implements DeviceExtension {
   ) {}
 
   probe(pdev: PciDevice, container: DependencyContainer): void {
-    if (pdev.vendor !== PCI_VENDOR_ID_INTEL || pdev.class >>> 16 !== PCI_BASE_CLASS_DISPLAY) return;
+    if (!isGraphics(pdev)) return;
     const device = new IgdDevice(this.platform, this.quirks);
     container.register(DEVICE_OVERRIDES, { useValue: device });
     for (const provider of device.providers)
       container.register(DEVICE_REGIONS, { useValue: provider });
   }
+}
+
+/** Every display function of the vendor, integrated or not. */
+export function isGraphics(ids: Pick<PciDevice, 'vendor' | 'class'>): boolean {
+  return ids.vendor === PCI_VENDOR_ID_INTEL && ids.class >>> 16 === PCI_BASE_CLASS_DISPLAY;
 }
 
 /**
@@ -105,9 +110,9 @@ class IgdDevice implements DeviceOverride {
     return this.quirks.aslsShowsOpRegion ? address : lastMappedAddress;
   }
 
-  #bridge(role: BridgeRole, { name }: OpeningDevice): readonly DeviceRegion[] {
+  #bridge(role: BridgeRole, { name, pdev }: OpeningDevice): readonly DeviceRegion[] {
     if (!this.#complete) return [];
-    const bridge = this.platform.getDevice(role.name);
+    const bridge = this.platform.getDevice(role.name, pdev);
     this.#complete = bridge !== undefined;
     if (bridge === undefined) return [];
     const release = () => this.platform.putDevice?.(bridge);

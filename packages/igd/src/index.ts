@@ -7,3 +7,4 @@ export { IGD_KERNEL_QUIRKS, type IgdPlatform, type IgdQuirks } from './igd-platf
 export { mapOpRegion, OPREGION_SIZE, OpRegion } from './opregion.js';
 export { type IgdOptions, registerIgd } from './register.js';
 export * from './tokens.js';
+export { igdVariant } from './variant.js';

@@ -17,3 +17,4 @@ export { MLX5_VFIO_PCI } from './mlx5-driver.js';
 export * from './page-tracker/layout.js';
 export { PageTracker } from './page-tracker/page-tracker.js';
 export { registerMlx } from './register.js';
+export { mlxVariant } from './variant.js';

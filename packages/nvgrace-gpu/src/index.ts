@@ -10,3 +10,4 @@ export type { GpuMemoryProperty, NvgracePlatform } from './nvgrace-platform.js';
 export { type ReadBar0, type Readiness, readiness } from './readiness.js';
 export { ReadyGate } from './ready-gate.js';
 export { type NvgraceGpuOptions, registerNvgraceGpu } from './register.js';
+export { nvgraceGpuVariant } from './variant.js';

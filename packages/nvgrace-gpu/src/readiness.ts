@@ -5,8 +5,8 @@ import type { NvgracePlatform } from './nvgrace-platform.js';
 
 // BAR 0
 export const C2C_LINK_STATUS = 0x1498;
-const HBM_TRAINING_STATUS = 0x200bc;
-const STATUS_READY = 0xff;
+export const HBM_TRAINING_STATUS = 0x200bc;
+export const STATUS_READY = 0xff;
 
 const POLL_QUANTUM_MS = 1000;
 const POLL_TIMEOUT_MS = 30_000;

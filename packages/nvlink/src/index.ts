@@ -7,3 +7,4 @@ export type { DeviceTreeNode, NvlinkBridge, NvlinkPlatform } from './nvlink-plat
 export { type FoundRegion, pairByTarget } from './pairing.js';
 export { type NvlinkOptions, registerNvlink } from './register.js';
 export * from './tokens.js';
+export { nvlinkVariant } from './variant.js';

@@ -1,14 +1,20 @@
 import 'reflect-metadata';
 
+export { CommandFault } from './fake/command-fault.js';
+export { FakeHisiQm, type FakeHisiQmOptions, FakeHisiVf } from './hisi/fake-hisi-qm.js';
 export { hisiAccDriver } from './hisi/hisi-driver.js';
 export { HisiQm, type HisiVf } from './hisi/hisi-qm.js';
 export { ISM_OFFSET_SHIFT, ismDriver } from './ism/ism-driver.js';
 export type { IsmInstructions } from './ism/ism-platform.js';
+export { FakePdsCore, FakePdsVf } from './pds/fake-pds-core.js';
 export { PDS_LM_CMD, type PdsCommand, PdsCore, type PdsResult } from './pds/pds-core.js';
 export { pdsDriver } from './pds/pds-driver.js';
+export { FakeQatMigDevice, FakeQatPf } from './qat/fake-qat-pf.js';
 export { QAT_VFIO_PCI } from './qat/qat-driver.js';
 export { QAT_STATE_SIZE, type QatMigDevice, QatPf } from './qat/qat-pf.js';
 export { registerVariantsMore, type VariantsMoreOptions } from './register.js';
 export type { Sleep } from './sleep.js';
+export { variantsMoreVariant } from './variant.js';
+export { FakeXePf, FakeXeVf } from './xe/fake-xe-pf.js';
 export { XE_VFIO_PCI } from './xe/xe-driver.js';
 export { XePf } from './xe/xe-pf.js';

@@ -2,7 +2,7 @@ import { MemoryBlock } from '@vfiokit/pci';
 import { describeDriver } from '@vfiokit/testing';
 import { VFIO_DEVICE_FEATURE_MIGRATION } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
-import { HisiQm, type HisiVf, hisiAccDriver } from '../src/index.js';
+import { FakeHisiQm, hisiAccDriver } from '../src/index.js';
 import { open, readAll, refusal, vfOf } from './pf-with-vf.js';
 
 const EFAULT = 14;
@@ -12,63 +12,18 @@ const IDS = { vendor: 0x19e5, device: 0xa251 };
 const BAR2 = 64 * 1024;
 const GET = 0x10000;
 
-class TestQm extends HisiQm implements HisiVf {
-  readonly bytes = new Uint8Array(176);
-  readonly log: string[] = [];
-  guestReady = true;
-  stopError = 0;
-
-  constructor(
-    readonly version = 3,
-    readonly pfControlsMigration = false,
-    devId = 0xa251,
-  ) {
-    super();
-    const view = new DataView(this.bytes.buffer);
-    view.setBigUint64(0, 0xaaccfeeddecadeden, true);
-    view.setUint32(8, 16, true);
-    view.setUint32(12, devId, true);
-    view.setUint16(28, 1, true);
-    for (const at of [144, 152, 160, 168]) view.setBigUint64(at, 0x1000n, true);
-    this.bytes.fill(0x42, 64, 92);
-  }
-
-  vf(): HisiVf {
-    return this;
-  }
-
-  stop(): number {
-    this.log.push('stop');
-    return this.stopError;
-  }
-
-  start(): number {
-    this.log.push('start');
-    return 0;
-  }
-
-  state(): Uint8Array {
-    return this.bytes.slice();
-  }
-
-  load(state: Uint8Array): number {
-    this.bytes.set(state);
-    return 0;
-  }
-}
-
 const block = new MemoryBlock(BAR2);
 const bars = [undefined, undefined, { size: BAR2, kind: 'memory', block }] as const;
 const driver = hisiAccDriver(() => {});
-const accelerator = (qm: unknown = new TestQm()) => open(vfOf(IDS, qm, bars), driver);
+const accelerator = (qm: unknown = new FakeHisiQm()) => open(vfOf(IDS, qm, bars), driver);
 
-describeDriver('hisi_acc', () => ({ driver, pdev: vfOf(IDS, new TestQm(), bars) }));
+describeDriver('hisi_acc', () => ({ driver, pdev: vfOf(IDS, new FakeHisiQm(), bars) }));
 
 describe("an accelerator's VF", () => {
   it('[derived:171] shows half of BAR 2 where it has the registers of migration itself', () => {
     using half = accelerator();
     expect(half.client.regionInfo(2).size).toBe(BAR2 / 2);
-    using whole = accelerator(new TestQm(4, true));
+    using whole = accelerator(new FakeHisiQm({ version: 4, pfControlsMigration: true }));
     expect(whole.client.regionInfo(2).size).toBe(BAR2);
     using plain = accelerator({});
     expect(plain.client.regionInfo(2).size).toBe(BAR2);
@@ -86,10 +41,10 @@ describe("an accelerator's VF", () => {
   });
 
   it('[derived:173] stops in a single arc', () => {
-    const qm = new TestQm();
+    const qm = new FakeHisiQm();
     using vf = accelerator(qm);
     vf.client.setMigrationState('STOP');
-    expect(qm.log).toEqual(['stop']);
+    expect(qm.vf(0).log).toEqual(['stop']);
     expect(() => vf.client.setMigrationState('RUNNING_P2P')).toThrow();
   });
 
@@ -104,28 +59,28 @@ describe("an accelerator's VF", () => {
   });
 
   it('moves to an equal device', () => {
-    const [from, to] = [new TestQm(), new TestQm()];
-    to.bytes.fill(0, 40);
+    const [from, to] = [new FakeHisiQm(), new FakeHisiQm()];
+    from.vf(0).bytes.fill(0x42, 64, 92);
     using source = accelerator(from);
     using target = accelerator(to);
     const state = readAll(source.client.setMigrationState('STOP_COPY')!);
     target.client.setMigrationState('RESUMING')!.write(state);
     target.client.setMigrationState('RUNNING');
-    expect(to.bytes).toEqual(from.bytes);
-    expect(to.log).toEqual(['stop', 'start']);
+    expect(to.vf(0).bytes).toEqual(from.vf(0).bytes);
+    expect(to.vf(0).log).toEqual(['stop', 'load', 'start']);
   });
 
   it('[derived:175] refuses the state of another kind of device', () => {
-    using vf = accelerator(new TestQm(3, false, 0xa256));
+    using vf = accelerator(new FakeHisiQm({ devId: 0xa256 }));
     const file = vf.client.setMigrationState('RESUMING')!;
-    const { bytes } = new TestQm();
+    const { bytes } = new FakeHisiQm().vf(0);
     expect(file.write(bytes.subarray(0, 39))).toBe(39);
     expect(file.write(bytes.subarray(39, 41))).toBe(-EFAULT);
   });
 
   it('takes 40 bytes or 176, nothing in between and no more', () => {
     using vf = accelerator();
-    const { bytes } = new TestQm();
+    const { bytes } = new FakeHisiQm().vf(0);
     vf.client.setMigrationState('RESUMING')!.write(bytes.subarray(0, 40));
     vf.client.setMigrationState('STOP');
     const file = vf.client.setMigrationState('RESUMING')!;
@@ -137,7 +92,7 @@ describe("an accelerator's VF", () => {
   });
 
   it('[derived:176] waits with a reset until its PF has done resetting, and says when it is done', () => {
-    const qm = new TestQm();
+    const qm = new FakeHisiQm();
     let waited = 0;
     const waiting = hisiAccDriver((ms) => {
       waited += ms;
@@ -150,8 +105,8 @@ describe("an accelerator's VF", () => {
   });
 
   it('does not migrate before version 3, and does not open without BAR 2', () => {
-    using vf = accelerator(new TestQm(2));
+    using vf = accelerator(new FakeHisiQm({ version: 2 }));
     expect(vf.client.probeFeature(VFIO_DEVICE_FEATURE_MIGRATION, GET)).toBe(false);
-    expect(refusal(vfOf(IDS, new TestQm()), driver)).toBe('EIO');
+    expect(refusal(vfOf(IDS, new FakeHisiQm()), driver)).toBe('EIO');
   });
 });

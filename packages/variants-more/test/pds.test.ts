@@ -1,94 +1,40 @@
 import { describeDirtyLog, describeDriver, describeMigration } from '@vfiokit/testing';
 import { VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, vfioDeviceFeatureMigDataSize } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
-import { PDS_LM_CMD, type PdsCommand, PdsCore, pdsDriver } from '../src/index.js';
+import { FakePdsCore, pdsDriver } from '../src/index.js';
 import { PdsDirtyLog } from '../src/pds/pds-dirty-log.js';
 import { PdsMigration } from '../src/pds/pds-migration.js';
 import { open, pfOf, readAll, refusal, vfOf } from './pf-with-vf.js';
 
-const EAGAIN = 11;
 const EEXIST = 17;
 const EINVAL = 22;
 const ENODEV = 19;
 const IDS = { vendor: 0x1dd8, device: 0x1003 };
 const PAGE = 4096n;
 
-class TestCore extends PdsCore {
-  state = Uint8Array.from({ length: 500 }, (_, i) => i & 0xff);
-  readonly log: string[] = [];
-  /** How often asking for the end of a suspension says that it is not there yet. */
-  pending = 2;
-  tracking = false;
-  ranges: NonNullable<PdsCommand['ranges']> = [];
-  seq = new Uint8Array(0);
-
-  execute(command: PdsCommand): number {
-    const name = Object.entries(PDS_LM_CMD).find(([, opcode]) => opcode === command.opcode)![0];
-    this.log.push(`${name} ${command.type ?? ''}`.trim());
-    switch (command.opcode) {
-      case PDS_LM_CMD.SUSPEND_STATUS:
-        this.pending -= 1;
-        return this.pending >= 0 ? -EAGAIN : 0;
-      case PDS_LM_CMD.STATE_SIZE:
-        return this.state.length;
-      case PDS_LM_CMD.SAVE:
-        command.memory!.set(this.state);
-        return 0;
-      case PDS_LM_CMD.RESTORE:
-        if (command.memory!.length === 0) return 0;
-        if (command.memory!.length < this.state.length) return -EINVAL;
-        this.state = command.memory!.slice();
-        return 0;
-      case PDS_LM_CMD.DIRTY_STATUS:
-        return this.tracking ? 1 : 0;
-      case PDS_LM_CMD.DIRTY_ENABLE:
-        this.ranges = command.ranges!;
-        this.tracking = true;
-        this.seq = new Uint8Array(
-          this.ranges.reduce((sum, { pages }) => sum + Math.ceil(pages / 8), 0),
-        );
-        return 0;
-      case PDS_LM_CMD.DIRTY_DISABLE:
-        this.tracking = false;
-        return 0;
-      case PDS_LM_CMD.DIRTY_READ_SEQ: {
-        const { offset = 0, memory } = command;
-        memory!.set(this.seq.subarray(offset, offset + memory!.length));
-        return 0;
-      }
-      default:
-        return 0;
-    }
-  }
-
-  /** The device's DMA writes a page of its first range: it differs from what was acknowledged. */
-  dirty(iova: bigint): void {
-    const page = Number((iova - this.ranges[0]!.base) / PAGE);
-    this.seq[page >>> 3]! ^= 1 << (page & 7);
-  }
-}
-
 const driver = pdsDriver(() => {});
 
-describeDriver('pds', () => ({ driver, pdev: vfOf(IDS, new TestCore()) }));
+describeDriver('pds', () => ({ driver, pdev: vfOf(IDS, new FakePdsCore()) }));
 describeMigration('pds', () => {
-  const core = new TestCore();
+  const core = new FakePdsCore();
   return {
     ops: new PdsMigration('vf', core, 0, new PdsDirtyLog(core, 0, 8), () => {}),
     fill: () => {
-      core.state = new Uint8Array(600).fill(3);
+      core.vf(0).state = new Uint8Array(600).fill(3);
     },
-    snapshot: () => [...core.state],
+    snapshot: () => [...core.vf(0).state],
   };
 });
 describeDirtyLog('pds', () => {
-  const core = new TestCore();
-  return { log: new PdsDirtyLog(core, 0, 8), dirty: (iova) => core.dirty(iova) };
+  const core = new FakePdsCore();
+  return { log: new PdsDirtyLog(core, 0, 8), dirty: (iova) => core.vf(0).dirty(iova) };
 });
 
 describe('a Pensando VF', () => {
   it('[derived:177] always says 64 KiB', () => {
-    using vf = open(vfOf(IDS, new TestCore()), driver);
+    const core = new FakePdsCore();
+    core.vf(0).state = new Uint8Array(492);
+    using vf = open(vfOf(IDS, core), driver);
     expect(
       vf.client.getFeature(VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, vfioDeviceFeatureMigDataSize),
     ).toEqual({
@@ -98,8 +44,8 @@ describe('a Pensando VF', () => {
   });
 
   it('suspends towards peers first, then altogether', () => {
-    const core = new TestCore();
-    core.pending = 0;
+    const core = new FakePdsCore();
+    core.vf(0).pending = 0;
     using vf = open(vfOf(IDS, core), driver);
     vf.client.setMigrationState('STOP');
     expect(core.log).toEqual([
@@ -112,8 +58,8 @@ describe('a Pensando VF', () => {
   });
 
   it('[derived:178] is -ETIMEDOUT if it is not suspended after 5 seconds', () => {
-    const core = new TestCore();
-    core.pending = Number.POSITIVE_INFINITY;
+    const core = new FakePdsCore();
+    core.vf(0).pending = Number.POSITIVE_INFINITY;
     let waited = 0;
     using vf = open(
       vfOf(IDS, core),
@@ -129,20 +75,20 @@ describe('a Pensando VF', () => {
   });
 
   it('[derived:179] can not log for a device that tracks already', () => {
-    const core = new TestCore();
-    core.tracking = true;
+    const core = new FakePdsCore();
+    core.vf(0).tracking = true;
     expect(new PdsDirtyLog(core, 0, 8).start([{ iova: 0n, length: PAGE }], PAGE)).toBe(-EEXIST);
-    const log = new PdsDirtyLog(new TestCore(), 0, 8);
+    const log = new PdsDirtyLog(new FakePdsCore(), 0, 8);
     log.start([{ iova: 0n, length: PAGE }], PAGE);
     expect(log.start([{ iova: 0n, length: PAGE }], PAGE)).toBe(-EINVAL);
     expect(log.readAndClear({ iova: 0n, length: 2n * PAGE }, () => {})).toBe(-EINVAL);
-    expect(new PdsDirtyLog(new TestCore(), 0, 0).start([{ iova: 0n, length: PAGE }], PAGE)).toBe(
+    expect(new PdsDirtyLog(new FakePdsCore(), 0, 0).start([{ iova: 0n, length: PAGE }], PAGE)).toBe(
       -95,
     );
   });
 
   it('[derived:180 derived:181] is lost when its PF recovers under a migration, until it is reset', () => {
-    const core = new TestCore();
+    const core = new FakePdsCore();
     using vf = open(vfOf(IDS, core), driver);
     const file = vf.client.setMigrationState('STOP_COPY')!;
     core.notifyReset(0);
@@ -158,7 +104,7 @@ describe('a Pensando VF', () => {
   });
 
   it('does not mind a recovery while it just runs', () => {
-    const core = new TestCore();
+    const core = new FakePdsCore();
     using vf = open(vfOf(IDS, core), driver);
     core.notifyReset(1);
     expect(vf.client.migrationState()).toBe('RUNNING');

@@ -6,78 +6,42 @@ import {
   VFIO_DEVICE_FEATURE_PCI_VF_TOKEN,
 } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
-import { QAT_VFIO_PCI, type QatMigDevice, QatPf } from '../src/index.js';
+import {
+  FakeQatMigDevice,
+  FakeQatPf,
+  QAT_VFIO_PCI,
+  type QatMigDevice,
+  QatPf,
+} from '../src/index.js';
 import { QatMigration } from '../src/qat/qat-migration.js';
 import { open, pfOf, readAll, refusal, vfOf } from './pf-with-vf.js';
 
 const ENOTTY = 25;
 const ENOMEM = 12;
-const EAGAIN = 11;
 const EINVAL = 22;
 const IDS = { vendor: 0x8086, device: 0x4941 };
 const SETUP = 64;
 
-class TestPf extends QatPf implements QatMigDevice {
-  readonly log: string[] = [];
-  readonly state = new Uint8Array(4096 - SETUP).fill(7);
-  capabilities = 1;
-  without: keyof QatMigDevice | undefined;
-  openError = 0;
-
+/** A PF whose driver can't do everything that migration takes. */
+class HalfPf extends QatPf {
   migDevice(): Partial<QatMigDevice> {
-    return this.without === undefined
-      ? this
-      : Object.assign(Object.create(this), { [this.without]: undefined });
+    return Object.assign(new FakeQatMigDevice(), { loadSetup: undefined });
   }
-
-  #note(what: string): number {
-    this.log.push(what);
-    return 0;
-  }
-
-  init = () => this.#note('init');
-  cleanup = () => void this.#note('cleanup');
-  reset = () => void this.#note('reset');
-  open = () => this.#note('open') || this.openError;
-  close = () => void this.#note('close');
-  suspend = () => this.#note('suspend');
-  resume = () => this.#note('resume');
-  saveSetup = (state: Uint8Array) => {
-    state[0] = this.capabilities;
-    return SETUP;
-  };
-  saveState = (state: Uint8Array) => {
-    state.set(this.state, SETUP);
-    return 0;
-  };
-  loadSetup = (state: Uint8Array, length: number) => {
-    if (length < SETUP) return -EAGAIN;
-    return state[0] === this.capabilities ? 0 : -EINVAL;
-  };
-  loadState = (state: Uint8Array) => {
-    this.state.set(state.subarray(SETUP));
-    return 0;
-  };
 }
 
-const qat = (pf = new TestPf()) => open(vfOf(IDS, pf), QAT_VFIO_PCI);
+const qat = (pf = new FakeQatPf()) => open(vfOf(IDS, pf), QAT_VFIO_PCI);
 
-describeDriver('qat', () => ({ driver: QAT_VFIO_PCI, pdev: vfOf(IDS, new TestPf()) }));
-describeMigration(
-  'qat',
-  () => {
-    const pf = new TestPf();
-    return {
-      ops: new QatMigration('vf', pf),
-      fill: () => pf.state.fill(9),
-      snapshot: () => [...pf.state],
-    };
-  },
-  {
-    'refuses a stream that is cut short, or lets it be completed later':
-      'the buffer is loaded as it is; the PF finds out',
-  },
-);
+describeDriver('qat', () => ({ driver: QAT_VFIO_PCI, pdev: vfOf(IDS, new FakeQatPf()) }));
+describeMigration('qat', () => {
+  const device = new FakeQatMigDevice();
+  return {
+    ops: new QatMigration('vf', device),
+    fill: () => {
+      device.state = new Uint8Array(300).fill(9);
+    },
+    snapshot: () => [...device.state],
+  };
+});
 
 describe('a QuickAssist VF', () => {
   it("[derived:182] has none of the core's features, and those of migration", () => {
@@ -105,9 +69,7 @@ describe('a QuickAssist VF', () => {
   it('[derived:183] is not bound without a QAT PF, nor with half of one', () => {
     expect(refusal(pfOf(IDS), QAT_VFIO_PCI)).toBe('ENODEV');
     expect(refusal(vfOf(IDS, {}), QAT_VFIO_PCI)).toBe('ENODEV');
-    const half = new TestPf();
-    half.without = 'loadSetup';
-    expect(refusal(vfOf(IDS, half), QAT_VFIO_PCI)).toBe('EINVAL');
+    expect(refusal(vfOf(IDS, new HalfPf()), QAT_VFIO_PCI)).toBe('EINVAL');
   });
 
   it('[derived:184] is 4096 bytes, of which the first can be had while it runs', () => {
@@ -134,13 +96,13 @@ describe('a QuickAssist VF', () => {
   });
 
   it('tells its PF of everything', () => {
-    const pf = new TestPf();
+    const pf = new FakeQatPf();
     const vf = qat(pf);
     vf.client.setMigrationState('STOP');
     vf.client.setMigrationState('RUNNING');
     vf.client.reset();
     vf[Symbol.dispose]();
-    expect(pf.log.filter((what) => what !== 'reset')).toEqual([
+    expect(pf.migDevice(0).log.filter((what) => what !== 'reset')).toEqual([
       'init',
       'open',
       'suspend',
@@ -148,8 +110,9 @@ describe('a QuickAssist VF', () => {
       'close',
       'cleanup',
     ]);
-    expect(pf.log).toContain('reset');
-    pf.openError = -5;
+    expect(pf.migDevice(0).log).toContain('reset');
+    // Binding asks for init, opening for a reset and for open.
+    pf.migDevice(0).fault.after(2);
     expect(refusal(vfOf(IDS, pf), QAT_VFIO_PCI)).toBe('EIO');
   });
 });

@@ -13,6 +13,7 @@ export { LegacyRegisters } from './legacy-registers.js';
 export { registerVirtio, type VirtioOptions } from './register.js';
 export { DevicePartsLoader } from './resuming.js';
 export { DevicePartsSaver, TAG_DEVICE_PARTS } from './saving.js';
+export { virtioVariant } from './variant.js';
 export { TransitionalDevice, virtioDriver } from './virtio-driver.js';
 export { VirtioMigration } from './virtio-migration.js';
 export {

@@ -21,7 +21,7 @@ import {
 import { describeCapture, Machine, MODPROBE, type OpenedMachine, openMachine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 import { container as root } from 'tsyringe';
-import { registerVariants } from '../variants.js';
+import { machineOptions } from '../variants.js';
 
 /** Where the journals of the running machine are: gone with the boot whose state they tell. */
 const JOURNALS = '/run/vfiokit';
@@ -39,7 +39,7 @@ export interface BindingMachine extends OpenedMachine {
  * @throws VfioError for a machine or an index that can't be read.
  */
 export async function openBinding(name: string, aliases?: string): Promise<BindingMachine> {
-  const opened = await openMachine(name, { register: registerVariants });
+  const opened = await openMachine(name, await machineOptions());
   const host = await readHost(opened.sysfs);
   const container = root.createChildContainer();
   registerBinder(container);
@@ -60,9 +60,7 @@ export async function openBinding(name: string, aliases?: string): Promise<Bindi
  */
 export async function openSimulation(name: string, aliases?: string): Promise<BindingMachine> {
   const real = await openBinding(name, aliases);
-  const machine = new Machine(await describeCapture(real.sysfs, name), {
-    register: registerVariants,
-  });
+  const machine = new Machine(await describeCapture(real.sysfs, name), await machineOptions());
   const { sysfs } = machine;
   const host = await readHost(sysfs);
   const usage = await readUsage(sysfs, host.groups);

@@ -11,6 +11,7 @@ export const inspect = command({
     'open a device as user space does: regions, interrupts, raw beside virtual configuration space',
   examples: [
     '--machine x86-server inspect 0000:81:00.0',
+    '--machine grace inspect 0009:01:00.0 --driver vfio-pci',
     'inspect traces/edu/std.jsonl.gz',
     'inspect /sys/bus/pci/devices/0000:00:02.0/config',
     'inspect lspci-xxxx.txt --device 0000:3b:00.0',
@@ -23,13 +24,19 @@ export const inspect = command({
         "A device of the machine, a trace, a sysfs 'config' file, or what lspci -xxxx printed",
     },
     device: { type: 'string', description: 'Which function of a file that holds several' },
+    driver: {
+      type: 'string',
+      description:
+        'Show it as this VFIO driver would; without it as the one that has it, or would get it',
+      valueHint: 'NAME',
+    },
     json: JSON_OPTION,
   },
   async run({ args, machine, io }) {
     const { inspection, remarks } =
       PciAddress.tryParse(args.subject) === undefined
         ? await inspectFile(args.subject, args.device)
-        : await inspectMachine(machine, args.subject);
+        : await inspectMachine(machine, args.subject, args.driver);
     for (const remark of remarks) io.warn(remark);
     if (args.json) io.json(inspection);
     else for (const line of renderInspection(inspection, io.colors)) io.print(line);

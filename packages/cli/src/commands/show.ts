@@ -5,7 +5,7 @@ import { deviceDocument, deviceLines, machineTree } from '../binding/show-machin
 import { machineSvg } from '../binding/svg.js';
 import { command, EXIT_OK, JSON_OPTION } from '../command.js';
 import { plural, tree } from '../output.js';
-import { registerVariants } from '../variants.js';
+import { machineOptions } from '../variants.js';
 
 /** Shows a machine: its functions as a tree, or one of them in detail. */
 export const show = command({
@@ -28,7 +28,7 @@ export const show = command({
     json: JSON_OPTION,
   },
   async run({ args, machine, io }) {
-    const { sysfs, name } = await openMachine(machine, { register: registerVariants });
+    const { sysfs, name } = await openMachine(machine, await machineOptions());
     const host = await readHost(sysfs);
     if (args.svg !== undefined) writeFileSync(args.svg, machineSvg(name, host));
     if (args.export !== undefined) {

@@ -1,6 +1,6 @@
-import { type DeviceFacts, findDevice, readHost } from '@vfiokit/binder';
+import { type DeviceFacts, findDevice } from '@vfiokit/binder';
 import { openFunction } from '@vfiokit/core';
-import { type Machine, type OpenedMachine, openMachine } from '@vfiokit/host';
+import type { Machine, OpenedMachine } from '@vfiokit/host';
 import {
   type FunctionDescription,
   PCI_ROM_RESOURCE,
@@ -9,56 +9,90 @@ import {
   resourceBars,
 } from '@vfiokit/pci';
 import { EACCES, errnoName, VfioError } from '@vfiokit/uapi';
-import { registerVariants } from '../variants.js';
-import { type Inspection, inspectDevice } from './inspection.js';
+import { type BindingMachine, openBinding, planOptions } from '../binding/machine.js';
+import { machineOptions } from '../variants.js';
+import { inspectDevice } from './inspection.js';
 import { type Inspected, inspectDescription } from './subject.js';
 
 const NO_ID = 0xffff;
 
+const PLAIN = 'vfio-pci';
+
 /**
  * Opens a device of a machine. A modelled one is opened where it is; of a real or captured one the bytes that sysfs
- * shows are opened elsewhere: nothing is touched. What no VFIO driver has is shown as vfio-pci would.
+ * shows are opened elsewhere: nothing is touched. What no VFIO driver has is shown as the one would that a plan chooses.
  *
+ * @param driver shows it as this VFIO driver would, whoever has it now.
  * @throws VfioError ENODEV for a device that the machine does not have; what reading or opening it fails with.
  */
-export async function inspectMachine(machineName: string, word: string): Promise<Inspected> {
-  const opened = await openMachine(machineName, { register: registerVariants });
-  const facts = findDevice(await readHost(opened.sysfs), word);
+export async function inspectMachine(
+  machineName: string,
+  word: string,
+  driver?: string,
+): Promise<Inspected> {
+  const opened = await openBinding(machineName);
+  const facts = findDevice(opened.input.host, word);
   const { inspection, remarks } =
     opened.machine === undefined
-      ? await inspectFiles(opened, facts)
-      : inspectModel(opened.machine, facts);
+      ? await inspectFiles(opened, facts, driver)
+      : await inspectModel(opened, opened.machine, facts, driver);
   const group = facts.group.value;
   return {
     inspection: { ...inspection, group: group ? Number(group) : undefined },
-    remarks:
-      facts.vfioDevices.length > 0
-        ? remarks
-        : [
-            `${facts.name}: on ${facts.driver.value ?? 'no driver'}; shown as vfio-pci would`,
-            ...remarks,
-          ],
+    remarks,
   };
 }
 
-function inspectModel(machine: Machine, { name, vfioDevices }: DeviceFacts): Inspected {
-  return { inspection: vfioDevices.length > 0 ? asItIs() : asItWouldBe(), remarks: [] };
-
-  function asItIs(): Inspection {
+async function inspectModel(
+  opened: BindingMachine,
+  machine: Machine,
+  facts: DeviceFacts,
+  wanted: string | undefined,
+): Promise<Inspected> {
+  const { name } = facts;
+  const current = facts.driver.value;
+  if (facts.vfioDevices.length > 0 && (wanted === undefined || wanted === current)) {
     using user = machine.open(name);
-    return inspectDevice(user.device, user.process);
+    return { inspection: inspectDevice(user.device, user.process), remarks: [] };
   }
-
-  function asItWouldBe(): Inspection {
-    using opened = openFunction(machine.function(name), {
-      register: (host) => registerVariants(host, machine.description),
-    });
-    return inspectDevice(opened.device, opened.process);
-  }
+  const driver = wanted ?? chosenDriver(opened, name);
+  const pdev = machine.function(name);
+  // Whoever has it in this model lets go of it; nobody sees the model afterwards.
+  const bound = machine.vfio.device(pdev);
+  if (bound !== undefined) machine.vfio.unbind(bound);
+  pdev.driverData = undefined;
+  const { register } = await machineOptions();
+  using user = openFunction(pdev, {
+    driver,
+    register: (host) => register?.(host, machine.description),
+  });
+  return {
+    inspection: inspectDevice(user.device, user.process),
+    remarks: wanted === undefined ? [shownAs(facts, driver)] : [],
+  };
 }
 
-async function inspectFiles({ sysfs }: OpenedMachine, facts: DeviceFacts): Promise<Inspected> {
+/** What a plan would bind it to, whether it may be bound or not. */
+function chosenDriver({ planner, input }: BindingMachine, name: string): string {
+  return planner.plan(name, input, planOptions({})).chosen?.driver ?? PLAIN;
+}
+
+function shownAs({ name, driver }: DeviceFacts, shown: string): string {
+  const more = shown === PLAIN ? '' : `; --driver ${PLAIN} shows what it is without it`;
+  return `${name}: on ${driver.value ?? 'no driver'}; shown as ${shown} would${more}`;
+}
+
+async function inspectFiles(
+  { sysfs, name: machine }: OpenedMachine,
+  facts: DeviceFacts,
+  driver = PLAIN,
+): Promise<Inspected> {
   const { path, name, ids } = facts;
+  if (driver !== PLAIN)
+    throw new VfioError(
+      'EINVAL',
+      `${name}: of ${machine} there are only files, which ${PLAIN} alone can be shown with; a described machine has drivers`,
+    );
   const bytes = await sysfs.read(`${path}/config`);
   if (typeof bytes === 'number')
     throw new VfioError(
@@ -76,6 +110,7 @@ async function inspectFiles({ sysfs }: OpenedMachine, facts: DeviceFacts): Promi
         : { ...identified, ...sizes(new TextDecoder().decode(resource), `${path}/resource`) },
     ),
     remarks: [
+      ...(facts.vfioDevices.length > 0 ? [] : [shownAs(facts, PLAIN)]),
       ...(truncated
         ? [
             `${name}: sysfs shows ${bytes.length} bytes; as root it shows all, the rest is taken to be zero`,

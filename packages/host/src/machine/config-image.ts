@@ -57,7 +57,10 @@ function virtualFunctions(
 
 /** By register number: a 64-bit one takes two. */
 function parseBars(texts: readonly string[]): readonly (BarDescription | undefined)[] {
-  return texts.map(parseBar).flatMap((bar) => (bar.is64Bit ? [bar, undefined] : [bar]));
+  return texts.flatMap((text) => {
+    const bar = text === 'none' ? undefined : parseBar(text);
+    return bar?.is64Bit ? [bar, undefined] : [bar];
+  });
 }
 
 function pair(text: string): readonly [number, number] {
@@ -78,7 +81,7 @@ function parseBar(text: string): BarDescription {
 /** Power management, MSI-X and PCI Express, each pointing to the next. */
 function layCapabilities(
   view: DataView,
-  { msix, express, at, sriov }: FunctionSpec,
+  { msix, express, at, sriov, bars }: FunctionSpec,
   isBridge: boolean,
 ): void {
   const present = [PM, ...(msix === undefined ? [] : [MSIX]), ...(express ? [EXPRESS] : [])];
@@ -91,7 +94,9 @@ function layCapabilities(
   if (msix !== undefined) {
     view.setUint8(MSIX, 0x11);
     view.setUint16(MSIX + 2, msix - 1, true);
-    view.setUint32(MSIX + 8, 0x800, true);
+    const bir = parseBars(bars).findIndex((bar) => bar !== undefined);
+    view.setUint32(MSIX + 4, Math.max(bir, 0), true);
+    view.setUint32(MSIX + 8, 0x800 + Math.max(bir, 0), true);
   }
   if (!express) return;
   const onRootBus = at.split(':')[1] === '00';

@@ -7,13 +7,16 @@ import { ismRegions } from './ism-regions.js';
 /** BAR 0 is 256 TiB, so regions are further apart than elsewhere. */
 export const ISM_OFFSET_SHIFT = 48;
 
+/** IBM's internal shared memory. */
+export const ISM_IDS = { vendor: 0x1014, device: 0x04ed } as const;
+
 /** The driver of IBM's internal shared memory on s390 (drivers/vfio/pci/ism). */
 export function ismDriver(
   instructions: (pdev: PciDevice) => IsmInstructions | undefined,
 ): VfioPciDriver {
   return {
     name: 'ism_vfio_pci',
-    ids: [{ vendor: 0x1014, device: 0x04ed }],
+    ids: [ISM_IDS],
     offsetShift: ISM_OFFSET_SHIFT,
     dmaBuf: false,
     probe(pdev, container) {
