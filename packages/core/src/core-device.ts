@@ -17,7 +17,7 @@ import { type Extensions, OpenDevice } from './open-device.js';
 import type { KernelConfig, ModuleParameters } from './parameters.js';
 import { PowerState } from './power-state.js';
 import type { Quirks } from './quirks.js';
-import { MALFORMED, matchName, type VfToken, validateToken } from './vf-token.js';
+import { matchName, type VfToken, validateToken } from './vf-token.js';
 
 /** What a device is bound with: who it is, and what the host and its driver give to it. */
 export interface CoreDeviceOptions {
@@ -29,7 +29,7 @@ export interface CoreDeviceOptions {
   readonly opsName: string;
   /** By how many bits region indexes are shifted in positions of the device's file. */
   readonly offsetShift: number | undefined;
-  /** The module's parameters as they are now; those that are latched are copied. */
+  /** The module's parameters, which may change while the device is bound. */
   readonly parameters: ModuleParameters;
   readonly kernel: KernelConfig;
   readonly quirks: Quirks;
@@ -59,6 +59,10 @@ export class VfioPciCoreDevice implements GroupDevice {
   readonly opsName: string;
   readonly offsetShift: number | undefined;
   readonly parameters: ModuleParameters;
+  /** The parameter as it was when the device was bound. */
+  readonly nointxmask: boolean;
+  /** The parameter as it was when the device was bound. */
+  readonly disableIdleD3: boolean;
   readonly kernel: KernelConfig;
   readonly quirks: Quirks;
   readonly platformHooks: readonly PlatformHook[];
@@ -95,11 +99,9 @@ export class VfioPciCoreDevice implements GroupDevice {
     this.driver = options.driver;
     this.opsName = options.opsName;
     this.offsetShift = options.offsetShift;
-    // nointxmask and disable_idle_d3 are latched now, the others are asked for when they matter.
-    this.parameters = Object.assign(Object.create(parameters) as ModuleParameters, {
-      nointxmask: parameters.nointxmask,
-      disable_idle_d3: parameters.disable_idle_d3,
-    });
+    this.parameters = parameters;
+    this.nointxmask = parameters.nointxmask;
+    this.disableIdleD3 = parameters.disable_idle_d3;
     this.kernel = options.kernel;
     this.quirks = options.quirks;
     this.platformHooks = options.platformHooks;
@@ -128,7 +130,7 @@ export class VfioPciCoreDevice implements GroupDevice {
   match(text: string): number {
     const match = matchName(text, this.name);
     if (match === 'other') return 0;
-    if (match === MALFORMED) return -EINVAL;
+    if (match === 'malformed') return -EINVAL;
     return this.matchToken(match.token) || 1;
   }
 

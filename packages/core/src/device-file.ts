@@ -19,7 +19,8 @@ import type { LowPower } from './low-power.js';
 import type { OpenDevice } from './open-device.js';
 import { ConfigRegion } from './regions/config-region.js';
 import type { Positions } from './regions/positions.js';
-import type { Region, UserBuffer } from './regions/region.js';
+import type { Region } from './regions/region.js';
+import type { UserBuffer } from './regions/user-buffer.js';
 
 const CONFIG_REGION = 7;
 const BARS = 6;

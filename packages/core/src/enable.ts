@@ -24,8 +24,8 @@ export interface EnabledFunction {
  *   function is as it was then.
  */
 export function enableFunction(core: VfioPciCoreDevice): EnabledFunction {
-  const { pdev, parameters } = core;
-  if (!parameters.disable_idle_d3) {
+  const { pdev, nointxmask } = core;
+  if (!core.disableIdleD3) {
     const error = pdev.runtimePm.get();
     if (error < 0) throw VfioError.fromErrno(error, `${pdev.name}: can't be woken`);
   }
@@ -44,9 +44,9 @@ export function enableFunction(core: VfioPciCoreDevice): EnabledFunction {
   }
   pdev.saveState();
   const savedState = pdev.storeSavedState();
-  const nointx = !parameters.nointxmask && hidesIntx(pdev.vendor, pdev.device);
+  const nointx = !nointxmask && hidesIntx(pdev.vendor, pdev.device);
   if (nointx) pdev.intx(false);
-  const canMaskAtDevice = !parameters.nointxmask && !nointx && pdev.intxMaskable;
+  const canMaskAtDevice = !nointxmask && !nointx && pdev.intxMaskable;
   const command = pdev.config.read(PCI_COMMAND, 2);
   if (canMaskAtDevice && (command & PCI_COMMAND_INTX_DISABLE) !== 0)
     pdev.config.write(PCI_COMMAND, 2, command & ~PCI_COMMAND_INTX_DISABLE);
@@ -93,6 +93,6 @@ function resetBare({ pdev }: VfioPciCoreDevice): boolean {
   }
 }
 
-function sleep({ pdev, parameters }: VfioPciCoreDevice): void {
-  if (!parameters.disable_idle_d3) pdev.runtimePm.put();
+function sleep({ pdev, disableIdleD3 }: VfioPciCoreDevice): void {
+  if (!disableIdleD3) pdev.runtimePm.put();
 }

@@ -9,7 +9,6 @@ import {
   VfioError,
 } from '@vfiokit/uapi';
 import type { DependencyContainer } from 'tsyringe';
-import type { ConfigRegister } from './config/virtual-config.js';
 import type { Region } from './regions/region.js';
 
 /**
@@ -126,6 +125,19 @@ export interface DeviceRegionProvider {
 
 /** Answers an ioctl of a device file: zero or more, or a negated errno. */
 export type IoctlHandler = (command: number, argument: IoctlArgument, caller: Process) => number;
+
+/** Configuration bytes that a derived driver answers for in the core's place. */
+export interface ConfigRegister {
+  /** For people: who owns these bytes and why. */
+  readonly name: string;
+  /** The first byte, absolute. */
+  readonly offset: number;
+  readonly length: number;
+  /** A naturally aligned piece that lies inside the register; `next` is what the core would do. A value or a negated errno. */
+  read(offset: number, size: number, next: ConfigAccess): number;
+  /** 0 or a negated errno. */
+  write(offset: number, size: number, value: number, next: ConfigAccess): number;
+}
 
 /**
  * Stands in front of what the core does; each gets the layer below as `next` and decides once, while the device opens.

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 
 export { combineIovaRanges } from './combine-iova-ranges.js';
 export type { CapabilityEntry } from './config/config-layout.js';
-export type { ConfigByte, ConfigRegister } from './config/virtual-config.js';
+export type { ConfigByte } from './config/virtual-config.js';
 export { VfioPciCoreDevice } from './core-device.js';
 export { DeviceFile } from './device-file.js';
 export { BarDmaBufProvider, DmaBuf, type DmaBufImporter } from './dma-buf.js';
@@ -16,14 +16,9 @@ export { type OpenedFunction, type OpenFunctionOptions, openFunction } from './o
 export type { KernelConfig, ModuleParameters } from './parameters.js';
 export { pfDriverData, vfIndex } from './pf-driver-data.js';
 export { KERNEL_QUIRKS, type Quirks } from './quirks.js';
-export { type IoWindow, transfer as doIoRw } from './regions/io.js';
-export {
-  getValue,
-  putValue,
-  type Region,
-  type RegionInfo,
-  type UserBuffer,
-} from './regions/region.js';
+export { doIoRw, type IoWindow } from './regions/io.js';
+export type { Region, RegionInfo } from './regions/region.js';
+export { getValue, putValue, type UserBuffer } from './regions/user-buffer.js';
 export { type CoreOptions, registerCore, VFIO_PCI } from './register.js';
 export * from './tokens.js';
 export type { MachineFacts, NativeDriver, SiliconModel, Variant } from './variant.js';

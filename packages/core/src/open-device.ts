@@ -1,10 +1,15 @@
 import type { DeviceDoor } from '@vfiokit/iommu';
-import type { PciDevice } from '@vfiokit/pci';
+import {
+  IRQ_NOTCONNECTED,
+  PCI_COMMAND,
+  PCI_COMMAND_MEMORY,
+  PCI_D0,
+  type PciDevice,
+} from '@vfiokit/pci';
 import { ENODEV, VfioError } from '@vfiokit/uapi';
 import { createConfig, type DeviceConfig } from './config/create-config.js';
-import type { ConfigEffects } from './config/effects.js';
-import type { ConfigRegister } from './config/virtual-config.js';
 import type { VfioPciCoreDevice } from './core-device.js';
+import { DeviceEffects } from './device-effects.js';
 import { DmaBufs } from './dma-buf.js';
 import {
   abandonFunction,
@@ -13,6 +18,7 @@ import {
   enableFunction,
 } from './enable.js';
 import type {
+  ConfigRegister,
   DeviceOverride,
   DeviceRegionProvider,
   DmaBufProvider,
@@ -31,11 +37,6 @@ import { Positions } from './regions/positions.js';
 import type { Region } from './regions/region.js';
 import { UndoStack } from './undo-stack.js';
 
-const COMMAND = 0x04;
-const COMMAND_MEMORY = 0x0002;
-const IRQ_NOT_CONNECTED = 0x80000000;
-const D0 = 0;
-
 /** What a device's container holds for an open. */
 export interface Extensions {
   readonly openHooks: readonly OpenHook[];
@@ -50,7 +51,7 @@ export interface Extensions {
  * Opening enables the function and lays out what the user sees. Extensions are asked once, here; afterwards there are
  * only fields and arrays.
  */
-export class OpenDevice implements ConfigEffects {
+export class OpenDevice {
   readonly pdev: PciDevice;
   readonly config: DeviceConfig;
   readonly gate: MemoryGate;
@@ -138,7 +139,7 @@ export class OpenDevice implements ConfigEffects {
     this.dmaBufs.abandon();
     this.lowPower.exit();
     this.#wake();
-    this.core.power.set(D0);
+    this.core.power.set(PCI_D0);
     this.pdev.setMaster(false);
     this.interrupts.disable();
     this.ioEventFds.removeAll();
@@ -154,55 +155,15 @@ export class OpenDevice implements ConfigEffects {
     if (runtimePm.get() === 0) runtimePm.putNoidle();
   }
 
-  // --- what configuration writes bring about ---
-
+  /** Memory is about to go: user mappings are dropped and exported buffers revoked. */
   suspendMemory(): void {
     this.mappings.zap();
     this.dmaBufs.move(true);
   }
 
+  /** Exported buffers may be used again if memory is enabled now. */
   resumeMemory(): void {
     if (this.gate.open) this.dmaBufs.move(false);
-  }
-
-  setPowerState(state: number): void {
-    this.core.power.set(state);
-  }
-
-  resetFunction(): void {
-    this.core.memoryLock.run(() => this.pdev.tryResetFunction());
-  }
-
-  maskIntx(): void {
-    this.interrupts.intx.mask();
-  }
-
-  unmaskIntx(): void {
-    this.interrupts.intx.unmask();
-  }
-
-  get msiActive(): boolean {
-    return this.interrupts.msi.active;
-  }
-
-  get msiQmax(): number {
-    return this.core.msiQmax;
-  }
-
-  readVpd(offset: number, into: Uint8Array): number {
-    return this.pdev.vpdRead(offset, into);
-  }
-
-  writeVpd(offset: number, from: Uint8Array): number {
-    return this.pdev.vpdWrite(offset, from);
-  }
-
-  get maxPayload(): number {
-    return this.pdev.express.maxPayload;
-  }
-
-  setReadRequest(bytes: number): void {
-    this.pdev.express.setReadRequest(bytes);
   }
 
   // --- the parts, in the order in which an open makes them ---
@@ -250,9 +211,9 @@ export class OpenDevice implements ConfigEffects {
     ]);
     const config = createConfig({
       pdev,
-      effects: this,
+      effects: new DeviceEffects(this),
       nointx,
-      hidePin: !core.kernel.intx || nointx || pdev.irq === 0 || pdev.irq === IRQ_NOT_CONNECTED,
+      hidePin: !core.kernel.intx || nointx || pdev.irq === 0 || pdev.irq === IRQ_NOTCONNECTED,
       firmwareRomSize: pdev.romImage?.length ?? 0,
       quirks: core.quirks,
       registers,
@@ -298,10 +259,11 @@ export class OpenDevice implements ConfigEffects {
   #withMemory<T>(run: () => T): T {
     const { config } = this.pdev;
     return this.core.memoryLock.run(() => {
-      const command = config.read(COMMAND, 2);
-      if ((command & COMMAND_MEMORY) === 0) config.write(COMMAND, 2, command | COMMAND_MEMORY);
+      const command = config.read(PCI_COMMAND, 2);
+      if ((command & PCI_COMMAND_MEMORY) === 0)
+        config.write(PCI_COMMAND, 2, command | PCI_COMMAND_MEMORY);
       const result = run();
-      config.write(COMMAND, 2, command);
+      config.write(PCI_COMMAND, 2, command);
       return result;
     });
   }

@@ -58,8 +58,7 @@ export function parseUuid(text: string): Uint8Array | undefined {
 }
 
 /** What the text of VFIO_GROUP_GET_DEVICE_FD says: not this device, or this one with or without a token. */
-export type NameMatch = 'other' | { readonly token: Uint8Array | undefined } | typeof MALFORMED;
-export const MALFORMED = 'malformed';
+export type NameMatch = 'other' | 'malformed' | { readonly token: Uint8Array | undefined };
 
 /**
  * Reads `NAME[ vf_token=UUID]` (vfio_pci_core.c: vfio_pci_core_match). Text behind the name that is no option is malformed; a name
@@ -71,11 +70,11 @@ export function matchName(text: string, name: string): NameMatch {
   if (rest !== '' && !rest.startsWith(' ')) return 'other';
   let token: Uint8Array | undefined;
   for (rest = rest.trimStart(); rest !== ''; rest = rest.trimStart()) {
-    if (token !== undefined || !rest.startsWith('vf_token=')) return MALFORMED;
+    if (token !== undefined || !rest.startsWith('vf_token=')) return 'malformed';
     const value = rest.slice('vf_token='.length);
     token = parseUuid(value.slice(0, UUID_LENGTH));
     rest = value.slice(UUID_LENGTH);
-    if (token === undefined || (rest !== '' && !rest.startsWith(' '))) return MALFORMED;
+    if (token === undefined || (rest !== '' && !rest.startsWith(' '))) return 'malformed';
   }
   return { token };
 }

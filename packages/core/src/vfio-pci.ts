@@ -195,7 +195,7 @@ export class VfioPci {
     pdev.resetHooks = errorHandlers(device, resolveOne(container, RESET_HOOKS));
     device.power.set(PCI_D0);
     pdev.runtimePm.callbacks = runtimeCallbacks(device);
-    if (!device.parameters.disable_idle_d3) pdev.runtimePm.put();
+    if (!device.disableIdleD3) pdev.runtimePm.put();
     this.#bound.set(pdev, { device, container });
     try {
       this.groups.register(device);
@@ -209,7 +209,7 @@ export class VfioPci {
   /** Takes back what registering did, the group apart. */
   #forget(device: VfioPciCoreDevice): void {
     const { pdev } = device;
-    if (!device.parameters.disable_idle_d3) pdev.runtimePm.get();
+    if (!device.disableIdleD3) pdev.runtimePm.get();
     pdev.runtimePm.callbacks = undefined;
     pdev.resetHooks = undefined;
     pdev.driverData = undefined;

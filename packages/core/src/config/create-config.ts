@@ -8,6 +8,7 @@ import {
   PCI_VENDOR_ID,
   type PciDevice,
 } from '@vfiokit/pci';
+import type { ConfigRegister } from '../extension.js';
 import type { Quirks } from '../quirks.js';
 import { BaseAddressRegisters } from './bars.js';
 import { CommandRegister } from './command.js';
@@ -15,7 +16,7 @@ import { type CapabilityEntry, readConfigLayout } from './config-layout.js';
 import type { RegisterHook } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
 import { ownedRanges } from './owners.js';
-import { type ConfigRegister, VirtualConfig } from './virtual-config.js';
+import { VirtualConfig } from './virtual-config.js';
 
 /** BAR 0 to 5 and the ROM's. */
 const BASE_ADDRESSES = [

@@ -1,19 +1,11 @@
 import type { ConfigAccess } from '@vfiokit/pci';
 import { EFAULT } from '@vfiokit/uapi';
-import type { ConfigOwner, OwnedRange, RegisterHook } from './config-owner.js';
-
-/** Configuration bytes that a derived driver answers for in the core's place, see {@link VirtualConfigOptions.registers}. */
-export interface ConfigRegister {
-  /** For people: who owns these bytes and why. */
-  readonly name: string;
-  /** The first byte, absolute. */
-  readonly offset: number;
-  readonly length: number;
-  /** A naturally aligned piece that lies inside the register; `next` is what the core would do. A value or a negated errno. */
-  read(offset: number, size: number, next: ConfigAccess): number;
-  /** 0 or a negated errno. */
-  write(offset: number, size: number, value: number, next: ConfigAccess): number;
-}
+import { alignedSize } from '../aligned-size.js';
+import type { ConfigRegister } from '../extension.js';
+import { getValue, putValue } from '../regions/user-buffer.js';
+import type { OwnedRange } from './config-owner.js';
+import { DwordMasks } from './dword-masks.js';
+import { interceptsRead, interceptsWrite, OwnerRules } from './owner-rules.js';
 
 export interface VirtualConfigOptions {
   /** The hardware. */
@@ -42,8 +34,6 @@ const PLAIN = 0;
 const RAW = 1;
 const CHUNKED = 2;
 
-const MASK: Readonly<Record<number, number>> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff };
-
 /**
  * A function's configuration space as the user of a VFIO device sees it (vfio_pci_config.c: vfio_config_do_rw).
  *
@@ -54,47 +44,43 @@ export class VirtualConfig implements ConfigAccess {
   readonly size: number;
   readonly #config: ConfigAccess;
   readonly #view: DataView;
-  readonly #owners: readonly ConfigOwner[];
-  readonly #ownerOf: Uint8Array | Uint16Array;
-  /** Masks by dword, bit 0 being bit 0 of its first byte. */
   readonly #virt: Uint32Array;
   readonly #write: Uint32Array;
   readonly #readKind: Uint8Array;
   readonly #writeKind: Uint8Array;
+  readonly #rules: OwnerRules;
+  readonly #ownerOf: Uint8Array | Uint16Array;
   readonly #registers: readonly ConfigRegister[];
   /** 1 + index of the register in front of a byte, 0 where there is none. */
   readonly #registerOf: Uint8Array;
+  /** What the core would do in each register's place. */
   readonly #next: readonly ConfigAccess[];
-  /** The owners' rules without their hooks. */
-  readonly #plain: ConfigAccess;
 
   constructor({ config, vconfig, ranges, registers = [] }: VirtualConfigOptions) {
     const { size } = config;
     this.size = size;
     this.#config = config;
     this.#view = new DataView(vconfig.buffer, vconfig.byteOffset, vconfig.length);
-    this.#owners = ranges.map(({ owner }) => owner);
-    this.#plain = {
-      size,
-      read: (position, bytes) => this.#readRule(position, bytes),
-      write: (position, bytes, value) => this.#writeRule(position, bytes, value),
-    };
     this.#ownerOf = ranges.length <= 0x100 ? new Uint8Array(size) : new Uint16Array(size);
-    this.#virt = new Uint32Array(size / 4);
-    this.#write = new Uint32Array(size / 4);
-    this.#readKind = new Uint8Array(size / 4);
-    this.#writeKind = new Uint8Array(size / 4);
+    for (const [index, { from, to }] of ranges.entries()) this.#ownerOf.fill(index, from, to);
+    const masks = new DwordMasks(size, ranges);
+    this.#virt = masks.virt;
+    this.#write = masks.write;
+    this.#rules = new OwnerRules({
+      config,
+      view: this.#view,
+      masks,
+      owners: ranges.map(({ owner }) => owner),
+      ownerOf: this.#ownerOf,
+    });
     this.#registers = registers;
     this.#registerOf =
       registers.length === 0 ? NO_REGISTERS.subarray(0, size) : new Uint8Array(size);
     this.#next = registers.map((register) => this.#behind(register));
-    registers.forEach(({ offset, length }, index) => {
+    for (const [index, { offset, length }] of registers.entries())
       this.#registerOf.fill(index + 1, offset, offset + length);
-    });
-    ranges.forEach((range, index) => {
-      this.#ownerOf.fill(index, range.from, range.to);
-      this.#layMasks(range);
-    });
+    this.#readKind = new Uint8Array(size / 4);
+    this.#writeKind = new Uint8Array(size / 4);
     for (const range of ranges) this.#chooseKinds(range);
   }
 
@@ -107,7 +93,7 @@ export class VirtualConfig implements ConfigAccess {
     const dword = position >>> 2;
     if (this.#readKind[dword] !== PLAIN || (position & (size - 1)) !== 0)
       return this.#readChunks(position, size);
-    if (size !== 4) return this.#readPart(position, size);
+    if (size !== 4) return this.#rules.readDefault(position, size);
     const virt = this.#virt[dword]!;
     if (virt === 0) return this.#config.read(position, 4);
     const copy = this.#view.getUint32(position, true);
@@ -123,7 +109,7 @@ export class VirtualConfig implements ConfigAccess {
     if (kind === CHUNKED || kind === undefined || (position & (size - 1)) !== 0)
       return this.#writeChunks(position, size, value);
     if (kind === RAW) return this.#config.write(position, size, value);
-    if (size !== 4) return this.#writePart(position, size, value);
+    if (size !== 4) return this.#rules.writeDefault(position, size, value);
     const write = this.#write[dword]!;
     if (write === 0) return 0;
     const virt = this.#virt[dword]!;
@@ -147,7 +133,7 @@ export class VirtualConfig implements ConfigAccess {
       const size = this.#chunkSize(position + done, count - done);
       const value = this.#readChunk(position + done, size);
       if (value < 0) return value;
-      for (let i = 0; i < size; i += 1) into[done + i] = value >>> (8 * i);
+      putValue(into, done, size, value);
       done += size;
     }
     return count;
@@ -159,9 +145,7 @@ export class VirtualConfig implements ConfigAccess {
     if (position + count > this.size) return -EFAULT;
     for (let done = 0; done < count; ) {
       const size = this.#chunkSize(position + done, count - done);
-      let value = 0;
-      for (let i = size - 1; i >= 0; i -= 1) value = value * 0x100 + from[done + i]!;
-      const error = this.#writeChunk(position + done, size, value);
+      const error = this.#writeChunk(position + done, size, getValue(from, done, size));
       if (error < 0) return error;
       done += size;
     }
@@ -171,15 +155,13 @@ export class VirtualConfig implements ConfigAccess {
   /** Whether the chunk at the start of a write would look at the user's data at all; what is dropped is not even copied. */
   copiesForWrite(position: number): boolean {
     if (position >= this.size) return false;
-    return (
-      this.#registerOf[position] !== 0 || this.#owners[this.#ownerOf[position]!]!.write !== 'none'
-    );
+    return this.#registerOf[position] !== 0 || this.#rules.owner(position).write !== 'none';
   }
 
   /** Who answers for a byte, and which of its bits are virtual and writable. */
   describe(position: number): ConfigByte {
     const register = this.#registers[this.#registerOf[position]! - 1];
-    const owner = this.#owners[this.#ownerOf[position]!]!;
+    const owner = this.#rules.owner(position);
     const offset = position - owner.start;
     const permission = owner.table?.find(
       (row) => offset >= row.offset && offset < row.offset + row.size,
@@ -191,40 +173,6 @@ export class VirtualConfig implements ConfigAccess {
       virtual: (this.#virt[position >>> 2]! >>> shift) & 0xff,
       writable: (this.#write[position >>> 2]! >>> shift) & 0xff,
     };
-  }
-
-  #readPart(position: number, size: number): number {
-    const shift = 8 * (position & 3);
-    const mask = MASK[size]!;
-    const virt = ((this.#virt[position >>> 2]! >>> shift) & mask) >>> 0;
-    const copy = ((this.#view.getUint32(position & ~3, true) >>> shift) & mask) >>> 0;
-    if (virt === mask) return copy;
-    const hardware = this.#config.read(position, size);
-    return hardware < 0 ? hardware : ((hardware & ~virt) | (copy & virt)) >>> 0;
-  }
-
-  /** The default rule (vfio_pci_config.c: vfio_default_config_write); a read-modify-write where hardware bits are writable. */
-  #writePart(position: number, size: number, value: number): number {
-    const shift = 8 * (position & 3);
-    const mask = MASK[size]!;
-    const write = (this.#write[position >>> 2]! >>> shift) & mask;
-    if (write === 0) return 0;
-    const virt = (this.#virt[position >>> 2]! >>> shift) & mask;
-    const toCopy = write & virt;
-    if (toCopy !== 0) {
-      const at = position & ~3;
-      const copy = this.#view.getUint32(at, true);
-      this.#view.setUint32(at, (copy & ~(toCopy << shift)) | ((value & toCopy) << shift), true);
-    }
-    const toHardware = write & ~virt;
-    if (toHardware === 0) return 0;
-    const old = this.#config.read(position, size);
-    if (old < 0) return old;
-    return this.#config.write(
-      position,
-      size,
-      (((old & ~toHardware) | (value & toHardware)) & mask) >>> 0,
-    );
   }
 
   #readChunks(position: number, size: number): number {
@@ -244,11 +192,8 @@ export class VirtualConfig implements ConfigAccess {
     if (position + size > this.size) return -EFAULT;
     for (let done = 0; done < size; ) {
       const piece = this.#chunkSize(position + done, size - done);
-      const error = this.#writeChunk(
-        position + done,
-        piece,
-        ((value >>> (8 * done)) & MASK[piece]!) >>> 0,
-      );
+      const part = Math.floor((value >>> 0) / 2 ** (8 * done)) % 2 ** (8 * piece);
+      const error = this.#writeChunk(position + done, piece, part);
       if (error < 0) return error;
       done += piece;
     }
@@ -263,20 +208,18 @@ export class VirtualConfig implements ConfigAccess {
     let same = position + 1;
     while (same < end && this.#ownerOf[same] === owner && this.#registerOf[same] === register)
       same += 1;
-    const left = same - position;
-    if (left >= 4 && position % 4 === 0) return 4;
-    return left >= 2 && position % 2 === 0 ? 2 : 1;
+    return alignedSize(position, same - position);
   }
 
   #readChunk(position: number, size: number): number {
     const register = this.#registerOf[position]!;
-    if (register === 0) return this.#readOwned(position, size);
+    if (register === 0) return this.#rules.read(position, size);
     return this.#registers[register - 1]!.read(position, size, this.#next[register - 1]!);
   }
 
   #writeChunk(position: number, size: number, value: number): number {
     const register = this.#registerOf[position]!;
-    if (register === 0) return this.#writeOwned(position, size, value);
+    if (register === 0) return this.#rules.write(position, size, value);
     return this.#registers[register - 1]!.write(position, size, value, this.#next[register - 1]!);
   }
 
@@ -287,64 +230,10 @@ export class VirtualConfig implements ConfigAccess {
     return {
       size: this.size,
       read: (position, size) =>
-        inside(position, size) ? this.#readOwned(position, size) : -EFAULT,
+        inside(position, size) ? this.#rules.read(position, size) : -EFAULT,
       write: (position, size, value) =>
-        inside(position, size) ? this.#writeOwned(position, size, value) : -EFAULT,
+        inside(position, size) ? this.#rules.write(position, size, value) : -EFAULT,
     };
-  }
-
-  #readOwned(position: number, size: number): number {
-    const { hook } = this.#owners[this.#ownerOf[position]!]!;
-    return hook?.read !== undefined && intercepts(hook.reads, hook, position)
-      ? hook.read(position, size, this.#plain)
-      : this.#plain.read(position, size);
-  }
-
-  #writeOwned(position: number, size: number, value: number): number {
-    const { hook } = this.#owners[this.#ownerOf[position]!]!;
-    return hook?.write !== undefined && intercepts(hook.writes, hook, position)
-      ? hook.write(position, size, value, this.#plain)
-      : this.#plain.write(position, size, value);
-  }
-
-  #readRule(position: number, size: number): number {
-    const owner = this.#owners[this.#ownerOf[position]!]!;
-    return owner.read === 'direct'
-      ? this.#readDirect(owner, position, size)
-      : this.#readPart(position, size);
-  }
-
-  #writeRule(position: number, size: number, value: number): number {
-    return this.#owners[this.#ownerOf[position]!]!.write === 'raw'
-      ? this.#config.write(position, size, value)
-      : this.#writePart(position, size, value);
-  }
-
-  /** Hardware, with the list's links from the virtual copy (vfio_pci_config.c: vfio_direct_config_read). */
-  #readDirect(owner: ConfigOwner, position: number, size: number): number {
-    const hardware = this.#config.read(position, size);
-    if (hardware < 0) return hardware;
-    const offset = position - owner.start;
-    const shift = 8 * (position & 3);
-    const copy = ((this.#view.getUint32(position & ~3, true) >>> shift) & MASK[size]!) >>> 0;
-    if (owner.extended) return offset < 4 ? copy : hardware;
-    if (offset === 0 && size > 1) return ((hardware & ~0xffff) | (copy & 0xffff)) >>> 0;
-    return offset === 1 ? copy : hardware;
-  }
-
-  #layMasks({ owner, from, to }: OwnedRange): void {
-    const all = owner.read === 'virtual' ? 0xff : 0;
-    const open = owner.write === 'raw' || owner.write === 'virtual' ? 0xff : 0;
-    if (all !== 0) setBytes(this.#virt, from, to, all);
-    if (open !== 0) setBytes(this.#write, from, to, open);
-    for (const { offset, size, virt, write } of owner.table ?? []) {
-      for (let i = 0; i < size; i += 1) {
-        const at = owner.start + offset + i;
-        if (at < from || at >= to) continue;
-        setBytes(this.#virt, at, at + 1, (virt >>> (8 * i)) & 0xff);
-        setBytes(this.#write, at, at + 1, (write >>> (8 * i)) & 0xff);
-      }
-    }
   }
 
   #chooseKinds({ owner, from, to }: OwnedRange): void {
@@ -353,8 +242,8 @@ export class VirtualConfig implements ConfigAccess {
     const write = owner.write === 'raw' ? RAW : PLAIN;
     for (let dword = from >>> 2; dword << 2 < to; dword += 1) {
       const at = dword << 2;
-      const readHook = hook?.read !== undefined && intercepts(hook.reads, hook, at);
-      const writeHook = hook?.write !== undefined && intercepts(hook.writes, hook, at);
+      const readHook = hook !== undefined && interceptsRead(hook, at);
+      const writeHook = hook !== undefined && interceptsWrite(hook, at);
       const whole = at >= from && at + 4 <= to && !this.#hasRegister(at);
       this.#readKind[dword] = whole && !readHook && at >= headerEnd ? PLAIN : CHUNKED;
       this.#writeKind[dword] = whole && !writeHook ? write : CHUNKED;
@@ -369,25 +258,3 @@ export class VirtualConfig implements ConfigAccess {
 
 /** Shared by all devices without registers of a derived driver; never written. */
 const NO_REGISTERS = new Uint8Array(4096);
-
-function setBytes(masks: Uint32Array, from: number, to: number, byte: number): void {
-  for (let at = from; at < to; ) {
-    if ((at & 3) === 0 && to - at >= 4) {
-      const end = to >>> 2;
-      masks.fill(byte * 0x01010101, at >>> 2, end);
-      at = end << 2;
-    } else {
-      const shift = 8 * (at & 3);
-      masks[at >>> 2] = (masks[at >>> 2]! & ~(0xff << shift)) | (byte << shift);
-      at += 1;
-    }
-  }
-}
-
-function intercepts(
-  covers: ((position: number) => boolean) | undefined,
-  hook: RegisterHook,
-  position: number,
-): boolean {
-  return covers === undefined || covers.call(hook, position & ~3);
-}

@@ -8,7 +8,8 @@ import {
 import { alignedSize } from '../aligned-size.js';
 import type { DeviceRegion } from '../extension.js';
 import type { Positions } from './positions.js';
-import { getValue, putValue, type Region, type RegionInfo, type UserBuffer } from './region.js';
+import type { Region, RegionInfo } from './region.js';
+import { getValue, putValue, type UserBuffer } from './user-buffer.js';
 
 /** A region that a driver added, at index 9 or above (vfio_pci_core.c: struct vfio_pci_region). */
 export class AddedRegion implements Region {

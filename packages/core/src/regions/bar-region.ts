@@ -9,10 +9,11 @@ import {
   VFIO_REGION_INFO_FLAG_READ,
   VFIO_REGION_INFO_FLAG_WRITE,
 } from '@vfiokit/uapi';
-import { type IoWindow, transfer } from './io.js';
+import { doIoRw, type IoWindow } from './io.js';
 import type { Mappings } from './mappings.js';
 import type { MemoryGate } from './memory-gate.js';
-import type { Region, RegionInfo, UserBuffer } from './region.js';
+import type { Region, RegionInfo } from './region.js';
+import type { UserBuffer } from './user-buffer.js';
 
 /** The table of MSI-X, which the user must not write behind the host's back. */
 export interface MsixTable {
@@ -112,7 +113,7 @@ export class BarRegion implements Region {
     if (offset >= this.size) return -EINVAL;
     if (this.#o.error < 0) return this.#o.error;
     const count = Math.min(buffer.length, this.size - offset);
-    return transfer(this.window, buffer, offset, count, isWrite);
+    return doIoRw(this.window, buffer, offset, count, isWrite);
   }
 
   /** What a single access may not do: leave the BAR, be unaligned, or cross the edge of the hole. */

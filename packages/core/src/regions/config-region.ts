@@ -5,7 +5,8 @@ import {
   VFIO_REGION_INFO_FLAG_WRITE,
 } from '@vfiokit/uapi';
 import type { VirtualConfig } from '../config/virtual-config.js';
-import type { Region, RegionInfo, UserBuffer } from './region.js';
+import type { Region, RegionInfo } from './region.js';
+import type { UserBuffer } from './user-buffer.js';
 
 /** Configuration space, region 7 (vfio_pci_config.c: vfio_pci_config_rw). */
 export class ConfigRegion implements Region {

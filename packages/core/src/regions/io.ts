@@ -1,7 +1,8 @@
 import type { RegisterBlock } from '@vfiokit/pci';
 import { EFAULT, EIO } from '@vfiokit/uapi';
+import { alignedSize } from '../aligned-size.js';
 import type { MemoryGate } from './memory-gate.js';
-import { getValue, putValue, type UserBuffer } from './region.js';
+import { getValue, putValue, type UserBuffer } from './user-buffer.js';
 
 /** A window of device memory or ports, and the part of it that is kept from the user. */
 export interface IoWindow {
@@ -16,7 +17,7 @@ export interface IoWindow {
   readonly gate: MemoryGate | undefined;
 }
 
-/** Where the user's bytes lie inside an access that is copied in one go. */
+/** From so many bytes on plain memory is copied in one go: below, single accesses cost as little. */
 const BULK = 64;
 
 /**
@@ -27,7 +28,7 @@ const BULK = 64;
  *
  * @returns the buffer's length, or `-EIO` while memory is disabled, or `-EFAULT`.
  */
-export function transfer(
+export function doIoRw(
   window: IoWindow,
   buffer: UserBuffer,
   offset: number,
@@ -75,17 +76,11 @@ function move(
     else bytes.set(block.memory.subarray(at, at + count), done);
     return count;
   }
-  const width = accessWidth(at, count, maxWidth);
+  const width = maxWidth === 8 && count >= 8 && at % 8 === 0 ? 8 : alignedSize(at, count);
   if (width === 8) moveWide(block, bytes, done, at, isWrite);
   else if (isWrite) block.write(at, width, getValue(bytes, done, width));
   else putValue(bytes, done, width, block.read(at, width));
   return width;
-}
-
-function accessWidth(at: number, count: number, maxWidth: number): 1 | 2 | 4 | 8 {
-  if (maxWidth >= 8 && count >= 8 && at % 8 === 0) return 8;
-  if (count >= 4 && at % 4 === 0) return 4;
-  return count >= 2 && at % 2 === 0 ? 2 : 1;
 }
 
 /** 8 bytes at once where the block can, else two accesses, the low half first, as ports do it. */

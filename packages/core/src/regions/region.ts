@@ -1,4 +1,5 @@
-import type { DeviceMapping, FaultingBuffer, InfoCapability } from '@vfiokit/uapi';
+import { type DeviceMapping, EINVAL, type InfoCapability } from '@vfiokit/uapi';
+import { getValue, putValue, type UserBuffer } from './user-buffer.js';
 
 /** What VFIO_DEVICE_GET_REGION_INFO tells of a region, apart from its index and offset. */
 export interface RegionInfo {
@@ -8,9 +9,6 @@ export interface RegionInfo {
   readonly flags: number;
   readonly capabilities: readonly InfoCapability[];
 }
-
-/** Memory of a user: its bytes, or a pointer that faults. */
-export type UserBuffer = Uint8Array | FaultingBuffer;
 
 /**
  * One region of an open device. Offsets count from the region's start, and everything answers with a negated errno
@@ -31,14 +29,23 @@ export interface Region {
   mmap?(offset: number, length: number): DeviceMapping | number;
 }
 
-/** Reads a little-endian value out of a buffer. */
-export function getValue(bytes: Uint8Array, at: number, size: number): number {
-  let value = 0;
-  for (let i = size - 1; i >= 0; i -= 1) value = value * 0x100 + bytes[at + i]!;
-  return value;
+/** {@link Region.read} of a region that only moves bytes. */
+export function readByPread(region: Pick<Region, 'pread'>, offset: number, size: number): number {
+  const bytes = new Uint8Array(size);
+  const count = region.pread(bytes, offset);
+  if (count < 0) return count;
+  return count === size ? getValue(bytes, 0, size) : -EINVAL;
 }
 
-/** Writes a value into a buffer, little-endian. */
-export function putValue(bytes: Uint8Array, at: number, size: number, value: number): void {
-  for (let i = 0; i < size; i += 1) bytes[at + i] = value >>> (8 * i);
+/** {@link Region.write} of a region that only moves bytes. */
+export function writeByPwrite(
+  region: Pick<Region, 'pwrite'>,
+  offset: number,
+  size: number,
+  value: number,
+): number {
+  const bytes = new Uint8Array(size);
+  putValue(bytes, 0, size, value);
+  const count = region.pwrite(bytes, offset);
+  return count < 0 || count === size ? count : -EINVAL;
 }

@@ -8,9 +8,10 @@ import {
 } from '@vfiokit/pci';
 import { EINVAL, ENOMEM, VFIO_REGION_INFO_FLAG_READ } from '@vfiokit/uapi';
 import { roundUpToPowerOfTwo } from '../config/bars.js';
-import { transfer } from './io.js';
+import { doIoRw } from './io.js';
 import type { MemoryGate } from './memory-gate.js';
-import { getValue, type Region, type RegionInfo, type UserBuffer } from './region.js';
+import { type Region, type RegionInfo, readByPread } from './region.js';
+import type { UserBuffer } from './user-buffer.js';
 
 /**
  * The expansion ROM, region 6: the function's own, the copy that the firmware left in RAM, or the image that it handed
@@ -37,10 +38,7 @@ export class RomRegion implements Region {
   }
 
   read(offset: number, size: number): number {
-    const bytes = new Uint8Array(size);
-    const count = this.pread(bytes, offset);
-    if (count < 0) return count;
-    return count === size ? getValue(bytes, 0, size) : -EINVAL;
+    return readByPread(this, offset, size);
   }
 
   write(): number {
@@ -63,7 +61,7 @@ export class RomRegion implements Region {
       gate: resource.isMemory ? this.gate : undefined,
     } as const;
     const count = Math.min(into.length, end - offset);
-    const result = transfer(window, into, offset, count, false);
+    const result = doIoRw(window, into, offset, count, false);
     if (resource.start !== 0n) pdev.unmapRom();
     return result;
   }

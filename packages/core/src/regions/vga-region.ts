@@ -1,7 +1,8 @@
 import type { PciDevice, RegisterBlock } from '@vfiokit/pci';
 import { EINVAL, VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from '@vfiokit/uapi';
-import { transfer } from './io.js';
-import { getValue, putValue, type Region, type RegionInfo, type UserBuffer } from './region.js';
+import { doIoRw } from './io.js';
+import { type Region, type RegionInfo, readByPread, writeByPwrite } from './region.js';
+import type { UserBuffer } from './user-buffer.js';
 
 const SIZE = 0xc0000;
 
@@ -33,17 +34,11 @@ export class VgaRegion implements Region {
   }
 
   read(offset: number, size: number): number {
-    const bytes = new Uint8Array(size);
-    const count = this.pread(bytes, offset);
-    if (count < 0) return count;
-    return count === size ? getValue(bytes, 0, size) : -EINVAL;
+    return readByPread(this, offset, size);
   }
 
   write(offset: number, size: number, value: number): number {
-    const bytes = new Uint8Array(size);
-    putValue(bytes, 0, size, value);
-    const count = this.pwrite(bytes, offset);
-    return count < 0 || count === size ? count : -EINVAL;
+    return writeByPwrite(this, offset, size, value);
   }
 
   pread(into: UserBuffer, offset: number): number {
@@ -59,9 +54,9 @@ export class VgaRegion implements Region {
     if (!this.present || window === undefined) return -EINVAL;
     const count = Math.min(buffer.length, window.end - offset);
     // Widths follow from the distance to the window's start, which need not be aligned on the bus.
-    const block: RegisterBlock = new ShiftedBlock(this.pdev.function.vga, window.start);
+    const block: RegisterBlock = new ShiftedBlock(this.pdev.vgaMemory, window.start);
     const io = { block, maxWidth: 4, holeStart: 0, holeEnd: 0, gate: undefined } as const;
-    return transfer(io, buffer, offset - window.start, count, isWrite);
+    return doIoRw(io, buffer, offset - window.start, count, isWrite);
   }
 }
 
