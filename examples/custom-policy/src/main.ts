@@ -43,7 +43,7 @@ export async function main(print: (line: string) => void): Promise<void> {
   });
   const host = await readHost(sysfs);
   const index = await ModuleIndex.read(sysfs, host.release!);
-  const input = { host, index, usage: await readUsage(sysfs, host.groups) };
+  const input = { host, index, usage: await readUsage(sysfs, host) };
   for (const device of ['0000:17:00.1', '0000:3b:10.0']) {
     const decisions = ['generic', 'alias-best-match', 'certified'].map((policy) =>
       planner.plan(device, input, { policy, mode: 'strict' }),

@@ -59,7 +59,7 @@ export async function bench(report: (line: string) => void): Promise<void> {
     const input = {
       host,
       index: await ModuleIndex.read(machine.sysfs, '7.2.12'),
-      usage: await readUsage(machine.sysfs, host.groups),
+      usage: await readUsage(machine.sysfs, host),
     };
     const groups: Target[][] = [];
     for (const [first] of host.groups.values())

@@ -11,7 +11,8 @@ export { type DeviceFacts, describeClass, readDevice } from './facts/device-fact
 export * from './facts/group-facts.js';
 export * from './facts/host-facts.js';
 export { nearest } from './facts/nearest.js';
-export { type Process, readUsage, type UsageFacts } from './facts/usage-facts.js';
+export { readUsage, type UsageFacts } from './facts/usage-facts.js';
+export * from './facts/vfio-users.js';
 export { EMITTERS, emit } from './interop/emit.js';
 export { findDriver } from './libvirt/find-driver.js';
 export * from './libvirt/host-devices.js';

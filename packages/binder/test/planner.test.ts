@@ -414,7 +414,7 @@ describe('policies', () => {
     const input = {
       host,
       index: await ModuleIndex.read(tree, host.release!),
-      usage: await readUsage(tree, host.groups),
+      usage: await readUsage(tree, host),
     };
     for (const { name } of planner().policies)
       for (const device of host.devices.keys())
@@ -491,7 +491,7 @@ describe('policies', () => {
     const text = renderDecision(await plan(V, BEST));
     expect(text.split('\n')[0]).toBe(`${V} → mlx5_vfio_pci`);
     expect(text).toContain(
-      'because  alias-best-match: mlx5_vfio_pci has the fewest wildcards (5 of 7)',
+      'because  alias-best-match: mlx5_vfio_pci has the narrowest alias, 5 of 7 fields open',
     );
     expect(text).toContain('not      vfio_pci: vfio_pci has 7 wildcards, mlx5_vfio_pci 5');
     expect(renderDecision(await plan(G, BEST)).split('\n')[0]).toBe(`${G}: refused`);
@@ -528,7 +528,7 @@ describe.skipIf(!existsSync(HOSTS))('real machines (shared/hosts is not here)', 
     const index =
       (host.release && (await ModuleIndex.read(sysfs, host.release))) ||
       ModuleIndex.fromText(IX2, 'IX2');
-    return { host, index, usage: await readUsage(sysfs, host.groups) };
+    return { host, index, usage: await readUsage(sysfs, host) };
   };
 
   test('the graphics of a laptop wants vfio-pci, and what was not captured is told', async () => {

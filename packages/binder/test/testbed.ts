@@ -89,7 +89,7 @@ export function onSysfs(sysfs: Sysfs, machine?: Machine) {
     return {
       host,
       index: ModuleIndex.fromText(index, 'modules.alias', host.release),
-      usage: await readUsage(sysfs, host.groups),
+      usage: await readUsage(sysfs, host),
     };
   };
   const live = async (name: string) => {
@@ -154,7 +154,7 @@ export function binderOptions(journal: JournalStore, machine?: Machine): Transac
     holders: async (device) => {
       if (machine === undefined) return [];
       const host = await readHost(machine.sysfs);
-      return (await readUsage(machine.sysfs, host.groups)).users.get(device) ?? [];
+      return (await readUsage(machine.sysfs, host)).users.get(device) ?? [];
     },
   };
 }

@@ -358,6 +358,61 @@ describe('an unbind that is blocked', () => {
     expect(await binder().recover()).toMatchObject([{ state: 'rolled-back' }]);
     expect(await live(V)).toEqual({ driver: 'vfio-pci', override: 'vfio-pci' });
   });
+
+  test('a device that somebody uses is not given back, and nothing is written', async () => {
+    const { sysfs, binder, live, user } = await blocked();
+    const { tree, writes } = spied(sysfs);
+    expect(await binder({}, tree).release()).toMatchObject([
+      {
+        state: 'in-use',
+        failures: [
+          { device: V, message: expect.stringContaining('process 4200 (qemu-system-x86)') },
+        ],
+      },
+    ]);
+    expect(writes).toEqual([]);
+    user[Symbol.dispose]();
+    expect(await binder().release()).toMatchObject([{ state: 'released' }]);
+    expect(await live(V)).toEqual({ driver: null, override: null });
+  });
+
+  test('one member that is used keeps the whole transaction bound', async () => {
+    const { binder, target, live, machine } = testbed();
+    await binder().bind([await target(A, 'vfio-pci'), await target(V, 'vfio-pci')]);
+    using _ = machine.open(V);
+    expect(await binder().release()).toMatchObject([{ state: 'in-use' }]);
+    expect([(await live(A)).driver, (await live(V)).driver]).toEqual(['vfio-pci', 'vfio-pci']);
+  });
+
+  test('whoever gives it back all the same waits, with the holder told', async () => {
+    const { binder, live, user, seen } = await blocked();
+    const releasing = binder({
+      onBlocked: (device, holders) => {
+        seen.push(`${device} ${holders[0]?.command}`);
+        return 'wait';
+      },
+    }).release(undefined, true);
+    for (let turn = 0; turn < 200; turn += 1) await Promise.resolve();
+    await new Promise(setImmediate);
+    expect(seen).toEqual([`${V} qemu-system-x86`]);
+    user[Symbol.dispose]();
+    expect(await releasing).toMatchObject([{ state: 'released' }]);
+    expect(await live(V)).toEqual({ driver: null, override: null });
+  });
+
+  test('or leaves, and the next attempt finds it still being let go', async () => {
+    const { sysfs, binder, live, user } = await blocked();
+    expect(await binder({ onBlocked: () => 'leave' }).release(undefined, true)).toMatchObject([
+      { state: 'unbinding' },
+    ]);
+    const { tree, writes } = spied(sysfs);
+    expect(await binder({}, tree).release()).toMatchObject([{ state: 'in-use' }]);
+    expect(writes).toEqual([]);
+    user[Symbol.dispose]();
+    await new Promise(setImmediate);
+    expect(await binder().release()).toMatchObject([{ state: 'released' }]);
+    expect(await live(V)).toEqual({ driver: null, override: null });
+  });
 });
 
 describe('journals', () => {

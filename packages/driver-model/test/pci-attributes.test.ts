@@ -99,7 +99,7 @@ describe('files of a function', () => {
     expect(await sysfs.read(rom)).toBe(-22);
   });
 
-  test('boot_vga belongs to display controllers', async () => {
+  test('boot_vga belongs to VGA controllers', async () => {
     const { read } = fixture();
     expect(await read(`devices/${G}/boot_vga`)).toBe('1\n');
     expect(await read(`devices/${P}/boot_vga`)).toBe(-2);

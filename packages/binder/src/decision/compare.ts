@@ -1,11 +1,15 @@
 import type { Decision } from './decision.js';
+import { columnsOf, DEFAULT_COLUMNS, hanging } from './text-layout.js';
 
-/** What several decisions for one device have in common and where they part: a line for each. */
+/** One of several decisions for one device: what it takes, and why. */
 export interface ComparedDecision {
   readonly policy: string;
   readonly driver: string | null;
   readonly outcome: Decision['outcome'];
-  readonly reason: string;
+  /** The sentence that tells which rule decided. */
+  readonly rule: string;
+  /** Why it is not to be done, be it the policy's word or a guard's. */
+  readonly refusal: string | null;
 }
 
 /** Lays decisions side by side. */
@@ -14,27 +18,32 @@ export function compareDecisions(decisions: readonly Decision[]): readonly Compa
     policy: request.policy,
     driver: chosen === null ? null : (chosen.driver ?? chosen.name),
     outcome,
-    reason: refusal ?? rule,
+    rule,
+    refusal,
   }));
 }
 
-/** A comparison as a table. */
-export function renderComparison(device: string, compared: readonly ComparedDecision[]): string {
-  const rows = compared.map(({ policy, driver, outcome, reason }) => [
+/** A comparison as a table; what stands in the way of several is told once, below. */
+export function renderComparison(
+  device: string,
+  compared: readonly ComparedDecision[],
+  columns = DEFAULT_COLUMNS,
+): string {
+  const rows = compared.map(({ policy, driver, outcome, rule }) => [
     policy,
     driver ?? '-',
     outcome,
-    reason,
+    rule.startsWith(`${policy}: `) ? rule.slice(policy.length + 2) : rule,
   ]);
-  const header = ['policy', 'driver', 'outcome', 'because'];
-  const widths = header.map((_, column) =>
-    Math.max(...[header, ...rows].map((row) => row[column]!.length)),
+  const obstacles = compared.flatMap(({ rule, refusal }) =>
+    refusal === null || refusal === rule ? [] : [refusal],
   );
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))
-      .join('  ');
-  return `${device}\n${[header, ...rows].map((row) => `  ${line(row)}`).join('\n')}\n`;
+  return [
+    device,
+    ...columnsOf([['policy', 'driver', 'outcome', 'because'], ...rows], '  ', columns),
+    ...[...new Set(obstacles)].flatMap((text) => hanging('  refused: ', text, columns)),
+    '',
+  ].join('\n');
 }
 
 /** How a decision changes from one kernel to another; undefined if it does not. */

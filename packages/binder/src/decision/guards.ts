@@ -1,10 +1,12 @@
 import type { DeviceFacts } from '../facts/device-facts.js';
 import type { HostFacts } from '../facts/host-facts.js';
 import type { UsageFacts } from '../facts/usage-facts.js';
+import { describeProcess, describeProcesses } from '../facts/vfio-users.js';
 
 export type GuardCode =
   | 'boot-display'
   | 'root-storage'
+  | 'mounted-storage'
   | 'management-network'
   | 'in-use'
   | 'vfs-in-use'
@@ -35,15 +37,24 @@ export function guardsOf(
   if (device.headerType.value !== undefined && device.headerType.value !== 0)
     guard('not-endpoint', 'is a bridge; only endpoints can be handed to a user', false);
   if (device.bootVga.value === 1) guard('boot-display', 'shows the boot console');
+  const mounts = usage.mounts.get(name);
   if (usage.root.has(name)) guard('root-storage', 'carries the root file system');
+  else if (usage.untracedRoot !== undefined && usage.disks.has(name))
+    guard(
+      'root-storage',
+      `has a disk, and may carry the root file system: what ${usage.untracedRoot} is made of is not known`,
+    );
+  else if (mounts !== undefined)
+    guard('mounted-storage', `carries what is mounted on ${mounts.join(', ')}`);
   const network = usage.network.get(name);
   if (network !== undefined)
     guard('management-network', `carries ${network}, over which the machine is reached`);
-  for (const { pid, command } of usage.users.get(name) ?? [])
-    guard('in-use', `is in use by process ${pid} (${command})`);
+  for (const user of usage.users.get(name) ?? [])
+    guard('in-use', `is in use by ${describeProcess(user)}`);
   for (const vf of device.virtfns) {
     const users = usage.users.get(vf) ?? [];
-    if (users.length > 0) guard('vfs-in-use', `its VF ${vf} is in use by process ${users[0]!.pid}`);
+    if (users.length > 0)
+      guard('vfs-in-use', `its VF ${vf} is in use by ${describeProcesses(users)}`);
     else if ((host.devices.get(vf)?.vfioDevices.length ?? 0) > 0)
       guard('vfs-in-use', `its VF ${vf} is bound to ${host.devices.get(vf)!.driver.value}`);
   }

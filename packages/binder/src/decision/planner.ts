@@ -1,6 +1,6 @@
 import { VfioError } from '@vfiokit/uapi';
 import { inject, injectAll, injectable } from 'tsyringe';
-import { type DeviceFacts, describeClass } from '../facts/device-facts.js';
+import type { DeviceFacts } from '../facts/device-facts.js';
 import { type GroupFacts, groupOf } from '../facts/group-facts.js';
 import { findDevice, type HostFacts } from '../facts/host-facts.js';
 import { nearest } from '../facts/nearest.js';
@@ -18,11 +18,10 @@ import type {
 } from '../policy/policy.js';
 import { resolveDriver } from '../policy/resolve-driver.js';
 import { DRIVER_KNOWLEDGE, SELECTION_POLICIES } from '../tokens.js';
-import type { Decision, RecordedFact, RecordedMember } from './decision.js';
+import type { Decision } from './decision.js';
 import { type Guard, guardsOf } from './guards.js';
 import { planOperations, type Target } from './operation.js';
-
-const PCI_BASE_CLASS_DISPLAY = 0x03;
+import { cautions, recordFacts, recordGroup, unobserved } from './record.js';
 
 /** What a plan is made from. */
 export interface PlanInput {
@@ -126,6 +125,7 @@ export class Planner {
       warnings: [
         ...(answer.warnings ?? []),
         ...device.disagreements,
+        ...(targets.length > 0 ? cautions(host, device) : []),
         ...(force
           ? guards.filter(({ forcible }) => forcible).map(({ text }) => `forced although ${text}`)
           : []),
@@ -213,80 +213,4 @@ function refusalOf(
       .map((member) => `${member.device.name} is bound to "${member.device.driver.value}"`)
       .join(', ')}; say --group to take the whole group`;
   return null;
-}
-
-function recordGroup(
-  group: GroupFacts,
-  targets: readonly Target[],
-): NonNullable<Decision['group']> {
-  const bound = new Set(targets.map(({ device }) => device));
-  const after = group.members
-    .filter(({ device }) => !bound.has(device.name))
-    .map(({ effect }) => effect);
-  return {
-    number: group.number,
-    viableNow: group.viable ?? null,
-    viableAfter: after.includes('offender') ? false : after.includes('unknown') ? null : true,
-    members: group.members.map(
-      ({ device, effect }): RecordedMember => ({
-        device: device.name,
-        class: describeClass(device),
-        driver: device.driver.value,
-        effect,
-        action: bound.has(device.name) ? 'bind' : 'leave',
-      }),
-    ),
-  };
-}
-
-function recordFacts(device: DeviceFacts): readonly RecordedFact[] {
-  const ids = device.ids.value;
-  const hex = (value: number, digits: number) => `0x${value.toString(16).padStart(digits, '0')}`;
-  const rows = [
-    ['ids', ids && `${hex(ids.vendor, 4)}:${hex(ids.device, 4)}`, device.ids.source],
-    ['class', ids && hex(ids.class, 6), device.ids.source],
-    ['modalias', device.modalias.value, device.modalias.source],
-    ['header type', device.headerType.value, device.headerType.source],
-    ['driver', device.driver.value, device.driver.source],
-    ['override', device.override.value, device.override.source],
-    ['group', device.group.value, device.group.source],
-    ['physfn', device.physfn.value, device.physfn.source],
-  ] as const;
-  return rows.map(([name, value, source]) => ({
-    name,
-    ...(value === undefined ? {} : { value }),
-    source,
-  }));
-}
-
-/** What nobody can see in sysfs, and what this machine did not show. */
-function unobserved(
-  host: HostFacts,
-  device: DeviceFacts,
-  usage: UsageFacts,
-  index: ModuleIndex | undefined,
-): readonly string[] {
-  const missing = recordFacts(device)
-    .filter((one) => one.value === undefined)
-    .map(({ name, source }) => `${name} of ${device.name} (${source})`);
-  return [
-    'dynamic ids of drivers (new_id is write-only)',
-    'the order in which drivers were registered',
-    'who owns the IOMMU group',
-    ...missing,
-    ...(device.capabilitiesKnown
-      ? []
-      : [`capabilities of ${device.name} (config is cut to the header or missing)`]),
-    ...(isDisplay(device) && device.bootVga.value === undefined
-      ? [`whether ${device.name} shows the boot console (boot_vga)`]
-      : []),
-    ...(index === undefined ? ['the module index of the kernel'] : []),
-    ...(host.release === undefined ? ['the kernel release'] : []),
-    ...(host.autoprobe === undefined ? ['drivers_autoprobe'] : []),
-    ...usage.unobserved,
-  ];
-}
-
-function isDisplay({ ids }: DeviceFacts): boolean {
-  return ids.value !== undefined && ids.value.class >>> 16 === PCI_BASE_CLASS_DISPLAY;
 }

@@ -1,54 +1,99 @@
+import { className } from '@vfiokit/pci';
 import type { Decision } from './decision.js';
+import type { Operation } from './operation.js';
+import { columnsOf, DEFAULT_COLUMNS, hanging } from './text-layout.js';
 
 /** A decision as a text that a person reads at a glance; the first line is the answer. */
-export function renderDecision(decision: Decision): string {
-  const { request, chosen, outcome, refusal, rule, group, guards, operations } = decision;
-  const name = chosen?.driver ?? chosen?.name;
-  const headline = {
-    bind: `${request.device} → ${name}`,
-    'nothing-to-do': `${request.device} is bound to ${name} already`,
-    'already-provided': `${request.device} stays with its driver`,
-    refused: `${request.device}: refused`,
-  }[outcome];
-  const lines = [headline, `  because  ${rule}`];
-  if (refusal !== null && refusal !== rule) lines.push(`  refused  ${refusal}`);
-  for (const fact of decision.facts.filter((one) =>
-    ['ids', 'class', 'driver', 'override'].includes(one.name),
-  ))
-    lines.push(
-      `  ${fact.name.padEnd(8)} ${fact.value === undefined ? 'unknown' : (fact.value ?? 'none')}`,
-    );
-  if (decision.tie.length > 0) lines.push(`  tie      ${decision.tie.join(', ')}`);
+export function renderDecision(decision: Decision, columns = DEFAULT_COLUMNS): string {
+  const { refusal, rule, guards, libvirtExact } = decision;
+  const lines: string[] = [headline(decision)];
+  const say = (heading: string, text: string) =>
+    lines.push(...hanging(`  ${heading.padEnd(8)} `, text, columns));
+
+  say('because', rule);
+  if (refusal !== null && refusal !== rule) say('refused', refusal);
+  say('device', describeDevice(decision));
+  if (decision.tie.length > 0) say('tie', decision.tie.join(', '));
   for (const one of decision.candidates.slice(1))
-    lines.push(`  else     ${one.driver ?? one.name}: ${one.why}`);
-  for (const one of decision.rejections) lines.push(`  not      ${one.name}: ${one.reason}`);
-  const { libvirtExact } = decision;
+    say('else', `${one.driver ?? one.name}: ${one.why}`);
+  for (const one of decision.rejections) say('not', `${one.name}: ${one.reason}`);
   if (libvirtExact.differs)
-    lines.push(`  libvirt  would take ${libvirtExact.driver ?? 'nothing'} (${libvirtExact.note})`);
-  if (group !== null) {
-    const viable = (is: boolean | null) =>
-      is === null ? 'nobody knows' : is ? 'viable' : 'not viable';
-    lines.push(
-      `  group ${group.number}: ${viable(group.viableNow)} now, ${viable(group.viableAfter)} after`,
+    say(
+      'libvirt',
+      libvirtExact.driver === null
+        ? libvirtExact.note
+        : `would take ${libvirtExact.driver} (${libvirtExact.note})`,
     );
-    for (const one of group.members)
-      lines.push(
-        `    ${one.device}  ${(one.driver === undefined ? '?' : (one.driver ?? '-')).padEnd(16)} ${one.effect.padEnd(9)} ${one.action.padEnd(6)} ${one.class}`,
-      );
-  }
-  for (const one of guards) lines.push(`  guard    ${one.text}`);
-  for (const text of decision.warnings) lines.push(`  warning  ${text}`);
-  for (const [index, one] of operations.entries()) {
-    const what =
-      one.step === 'verify' || one.step === 'load'
-        ? `${one.step} ${one.path}`
-        : `${JSON.stringify(one.bytes)} > ${one.path}`;
-    const undo =
-      one.undo === undefined
-        ? ''
-        : `   (undo: ${JSON.stringify(one.undo.bytes)} > ${one.undo.path})`;
-    lines.push(`  ${String(index + 1).padStart(2)}. ${what}${undo}`);
-  }
-  if (decision.unobserved.length > 0) lines.push(`  unseen   ${decision.unobserved.join('; ')}`);
+  lines.push(...groupLines(decision, columns));
+  // The refusal has told the guard that stops everything.
+  for (const { text } of guards) if (refusal?.startsWith(text) !== true) say('guard', text);
+  for (const text of decision.warnings) say('warning', text);
+  lines.push(...operationLines(decision.operations, columns));
+  if (decision.unobserved.length > 0) say('unseen', decision.unobserved.join('; '));
   return `${lines.join('\n')}\n`;
+}
+
+function headline({ request, chosen, outcome }: Decision): string {
+  const name = chosen?.driver ?? chosen?.name;
+  switch (outcome) {
+    case 'bind':
+      return `${request.device} → ${name}`;
+    case 'nothing-to-do':
+      return `${request.device} is bound to ${name} already`;
+    case 'already-provided':
+      return `${request.device} stays with its driver`;
+    case 'refused':
+      return `${request.device}: refused`;
+  }
+}
+
+/** `8086:46a6 VGA controller, driver i915, override none`. */
+function describeDevice({ facts }: Decision): string {
+  const of = (name: string) => facts.find((one) => one.name === name)?.value;
+  const text = (name: string) => {
+    const value = of(name);
+    return value === undefined ? 'unknown' : (value ?? 'none');
+  };
+  const [ids, code] = [of('ids'), of('class')];
+  const what =
+    ids === undefined
+      ? 'of unknown ids'
+      : `${String(ids).replaceAll('0x', '')} ${className(Number(code))}`;
+  return `${what}, driver ${text('driver')}, override ${text('override')}`;
+}
+
+function groupLines({ group }: Decision, columns: number): readonly string[] {
+  if (group === null) return [];
+  const viable = (is: boolean | null) => (is === null ? 'not known' : is ? 'yes' : 'no');
+  const rows = group.members.map(({ device, driver, effect, action, class: kind }) => [
+    device,
+    driver === undefined ? '?' : (driver ?? '-'),
+    effect,
+    action,
+    kind,
+  ]);
+  return [
+    `  group    ${group.number}; viable now: ${viable(group.viableNow)}, after: ${viable(group.viableAfter)}`,
+    ...columnsOf(rows, '           ', columns),
+  ];
+}
+
+const BUS = '/sys/bus/pci/';
+
+/** The writes as a shell would say them, below the bus's folder; what takes each back stands beside it. */
+function operationLines(operations: readonly Operation[], columns: number): readonly string[] {
+  if (operations.length === 0) return [];
+  const place = (path: string) => (path.startsWith(BUS) ? path.slice(BUS.length) : path);
+  const rows = operations.map(({ step, path, bytes, undo }, at) => {
+    const number = `${at + 1}.`.padStart(3);
+    if (step === 'load' || step === 'verify') return [`${number} ${step} ${place(path)}`, ''];
+    const back =
+      undo === undefined
+        ? ''
+        : undo.path === path
+          ? `undo: ${JSON.stringify(undo.bytes)}`
+          : `undo: ${undo.bytes === bytes ? '' : `${JSON.stringify(undo.bytes)} `}> ${place(undo.path)}`;
+    return [`${number} ${JSON.stringify(bytes)} > ${place(path)}`, back];
+  });
+  return [`  writes   in ${BUS.slice(0, -1)}:`, ...columnsOf(rows, '  ', columns)];
 }

@@ -47,6 +47,8 @@ const CLASS_FOLDERS = [
   'ata',
 ];
 const CONFIG_STANDARD = 64;
+/** A file that every function has had since Linux 2.6, and no tool copies by name. */
+const ALWAYS_THERE = 'enable';
 
 /**
  * Reads the facts of one function. Nothing is written, and no file outside of its directory is opened.
@@ -65,15 +67,10 @@ export async function readDevice(
   const uevent = await reader.text('uevent');
   const files = await readIds(reader);
   const disagreements: string[] = [];
-  const physfn = nullable(await reader.link('physfn'), entries.size > 0);
+  // Some copying tools take a few files and one or two links: a PF that is not there says nothing then.
+  const physfn = nullable(await reader.link('physfn'), entries.has(ALWAYS_THERE));
   const bytes = typeof config === 'number' ? undefined : config;
-  const ids = chooseIds(
-    files,
-    uevent,
-    physfn.value === null ? bytes : undefined,
-    path,
-    disagreements,
-  );
+  const ids = chooseIds(files, uevent, physfn.value ? undefined : bytes, path, disagreements);
   const written = await reader.text('modalias');
   const modalias =
     written.value === undefined && ids.value !== undefined
@@ -178,11 +175,7 @@ function chooseIds(
 ): Fact<PciIds> {
   const fromConfig = config === undefined ? undefined : idsOfConfig(config);
   if (files.value !== undefined) {
-    if (
-      fromConfig !== undefined &&
-      fromConfig.vendor !== 0xffff &&
-      fromConfig.vendor !== files.value.vendor
-    )
+    if (fromConfig !== undefined && fromConfig.vendor !== files.value.vendor)
       disagreements.push(`${path}/config has another vendor than ${path}/vendor`);
     return files;
   }
@@ -211,6 +204,8 @@ function idsOfModalias(modalias: string | undefined): PciIds | undefined {
 function idsOfConfig(config: Uint8Array): PciIds | undefined {
   if (config.length < CONFIG_STANDARD) return undefined;
   const view = new DataView(config.buffer, config.byteOffset, config.byteLength);
+  // A VF has no ids of its own, and a function that is powered down answers with ones.
+  if (view.getUint16(0x00, true) === 0xffff) return undefined;
   const endpoint = (config[0x0e]! & 0x7f) === 0;
   return {
     vendor: view.getUint16(0x00, true),

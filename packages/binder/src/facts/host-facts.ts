@@ -1,6 +1,8 @@
 import { baseName, readText, type Sysfs } from '@vfiokit/driver-model';
 import { PciAddress } from '@vfiokit/pci';
 import { VfioError } from '@vfiokit/uapi';
+import { readArchitecture } from './architecture.js';
+import type { Fact } from './attribute-reader.js';
 import { type DeviceFacts, readDevice } from './device-facts.js';
 import { nearest } from './nearest.js';
 
@@ -18,8 +20,8 @@ export interface HostFacts {
   readonly kind: Sysfs['kind'];
   readonly release: string | undefined;
   readonly bootId: string | undefined;
-  /** The machine's architecture as uname says, where it was captured. */
-  readonly architecture: string | undefined;
+  /** The machine's architecture in uname's words, and what told it. */
+  readonly architecture: Fact<string>;
   readonly devices: ReadonlyMap<string, DeviceFacts>;
   readonly drivers: ReadonlyMap<string, DriverFacts>;
   /** Members of each IOMMU group, by its number. */
@@ -56,11 +58,12 @@ export async function readHost(sysfs: Sysfs): Promise<HostFacts> {
     if (group.value) groups.set(group.value, [...(groups.get(group.value) ?? []), name]);
   const moduleDrivers = await readModuleDrivers(sysfs);
   const autoprobe = await readText(sysfs, `${BUS}/drivers_autoprobe`);
+  const release = await readRelease(sysfs);
   return {
     kind: sysfs.kind,
-    release: trimmed(await readText(sysfs, '/proc/sys/kernel/osrelease')),
+    release,
     bootId: trimmed(await readText(sysfs, '/proc/sys/kernel/random/boot_id')),
-    architecture: await readArchitecture(sysfs),
+    architecture: await readArchitecture(sysfs, release),
     devices,
     drivers: await readDrivers(sysfs),
     groups,
@@ -136,18 +139,12 @@ async function readLoadedModules(
   return new Set([...names, ...moduleDrivers.keys()]);
 }
 
-async function readArchitecture(sysfs: Sysfs): Promise<string | undefined> {
-  const arch = await readText(sysfs, '/proc/sys/kernel/arch');
-  if (typeof arch === 'string') return arch.trim();
-  const cpus = await readText(sysfs, '/proc/cpuinfo');
-  if (typeof cpus === 'number') return undefined;
-  const signs: readonly (readonly [RegExp, string])[] = [
-    [/^vendor_id\s*:\s*IBM\/S390/m, 's390x'],
-    [/^vendor_id\s*:\s*(?:GenuineIntel|AuthenticAMD)/m, 'x86_64'],
-    [/^cpu\s*:\s*POWER/m, 'ppc64le'],
-    [/^CPU implementer/m, 'aarch64'],
-  ];
-  return signs.find(([sign]) => sign.test(cpus))?.[1];
+/** What uname says, or what the kernel says of itself in `/proc/version`, which more captures have. */
+async function readRelease(sysfs: Sysfs): Promise<string | undefined> {
+  const release = trimmed(await readText(sysfs, '/proc/sys/kernel/osrelease'));
+  if (release !== undefined) return release;
+  const version = trimmed(await readText(sysfs, '/proc/version'));
+  return /^Linux version (\S+)/.exec(version ?? '')?.[1];
 }
 
 function trimmed(text: string | number): string | undefined {

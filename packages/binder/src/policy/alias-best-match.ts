@@ -10,6 +10,9 @@ import {
 } from './policy.js';
 import { candidateFor, isRejection } from './resolve-driver.js';
 
+/** Fields of an alias: an alias with as many wildcards fits anything. */
+const FIELDS = 7;
+
 /** P4: the module that advertises the device most specifically; what the kernel's index was given its prefix for. */
 export const ALIAS_BEST_MATCH: SelectionPolicy = {
   name: 'alias-best-match',
@@ -28,7 +31,7 @@ function libvirtExact(input: SelectionInput): PolicyAnswer {
       ? [GENERIC_DRIVER, 'alias-best-match: no alias fits, so the default is taken', {}]
       : [
           match.module,
-          `alias-best-match: line ${match.line} has the fewest wildcards (${match.score} of 7) and comes first`,
+          `alias-best-match: line ${match.line}, with ${match.score} wildcards of 7, is the first of the most specific`,
           { line: match.line, score: match.score },
         ];
   const one = candidateFor(name, rule.slice('alias-best-match: '.length), input, more);
@@ -77,6 +80,7 @@ function strict(input: SelectionInput): PolicyAnswer {
       ? ranked.find(({ module, name }) => module === winner || name === winner)!
       : best;
   const others = ranked.filter((one) => one !== chosen);
+  const { score } = chosen;
   return {
     candidates: input.request.fallBack === true ? [chosen, ...others] : [chosen],
     rejections: [
@@ -89,7 +93,10 @@ function strict(input: SelectionInput): PolicyAnswer {
         }),
       ),
     ],
-    rule: `alias-best-match: ${chosen.name} has the fewest wildcards (${chosen.score} of 7)`,
+    rule:
+      score === FIELDS
+        ? `alias-best-match: only the catch-all of ${chosen.name} fits`
+        : `alias-best-match: ${chosen.name} has the narrowest alias, ${score} of ${FIELDS} fields open`,
     style: 'first',
     tie,
     warnings,

@@ -10,7 +10,7 @@ export const ARCH: SelectionPolicy = {
   name: 'arch',
   summary: "a driver for the machine's architecture, else vfio-pci",
   choose(input) {
-    const { architecture } = input.host;
+    const architecture = input.host.architecture.value;
     const special =
       architecture === undefined ? undefined : input.knowledge.architectures[architecture];
     const generic = [GENERIC_DRIVER, 'what any architecture has'] as const;

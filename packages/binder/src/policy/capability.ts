@@ -27,9 +27,15 @@ export const CAPABILITY: SelectionPolicy = {
       return {
         candidates: [able[0]!],
         rejections: all,
-        rule: `capability: ${able[0]!.name} is the most specific driver with ${required.join(', ') || 'what is required'}`,
+        rule:
+          required.length === 0
+            ? 'capability: no feature is required, so the narrowest alias decides'
+            : `capability: ${able[0]!.name} has ${required.join(', ')}, and the narrowest alias of those that have`,
         style: 'first',
-        warnings: ['features are known for sure only once the device is bound and asked'],
+        warnings:
+          required.length === 0
+            ? []
+            : ['features are known for sure only once the device is bound and asked'],
       };
     const ids = idText(input);
     const variant = input.knowledge.drivers.find(

@@ -28,7 +28,7 @@ export const CHAIN: SelectionPolicy = {
     return {
       candidates,
       rejections,
-      rule: `chain: ${names.join(', then ')}${chain === undefined ? ', in the order of their aliases' : ''}`,
+      rule: `chain: ${names.join(', then ')}${chain === undefined ? ', by their aliases' : ''}`,
       style: 'chain',
     };
   },

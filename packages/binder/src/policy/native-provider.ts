@@ -14,7 +14,7 @@ export const NATIVE_PROVIDER: SelectionPolicy = {
       return refuse(`native-provider: ${name} has no driver that could provide anything`);
     if (vfioDevices.length === 0)
       return refuse(
-        `native-provider: ${driver.value} offers no VFIO device on ${name}; create a child of it, or take another policy`,
+        `native-provider: ${driver.value} provides no VFIO device itself; create a child of it, or take another policy`,
       );
     return {
       candidates: [],

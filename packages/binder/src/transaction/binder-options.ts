@@ -1,5 +1,5 @@
 import type { StepName } from '../decision/operation.js';
-import type { Process } from '../facts/usage-facts.js';
+import type { Process } from '../facts/vfio-users.js';
 import type { HostLock } from './host-lock.js';
 import type { JournalStore, TransactionState } from './journal.js';
 import type { ModuleLoader } from './module-loader.js';
@@ -39,10 +39,14 @@ export interface StepFailure {
 
 export interface TransactionResult {
   readonly id: string;
-  /** `unbinding` is a transaction that was left waiting for a device's user. */
+  /**
+   * `unbinding` is a transaction that was left waiting for a device's user; `in-use` one that was not released, because
+   * somebody uses a device of it: nothing was changed.
+   */
   readonly state:
     | Extract<TransactionState, 'committed' | 'rolled-back' | 'needs-attention' | 'released'>
-    | 'unbinding';
+    | 'unbinding'
+    | 'in-use';
   readonly failures: readonly StepFailure[];
   /** What else happened. */
   readonly notices: readonly string[];

@@ -1,8 +1,9 @@
 import { readText, type Sysfs } from '@vfiokit/driver-model';
 import { EBUSY, VfioError } from '@vfiokit/uapi';
 import type { Target } from '../decision/operation.js';
+import { describeProcesses } from '../facts/vfio-users.js';
 import type { BinderOptions, Recovery, StepFailure, TransactionResult } from './binder-options.js';
-import { Abort, blockedText, ForwardSteps, LeftUnbinding } from './forward-steps.js';
+import { Abort, ForwardSteps } from './forward-steps.js';
 import {
   deviceState,
   type JournalIntent,
@@ -16,6 +17,7 @@ import {
 } from './journal.js';
 import { readLive } from './live-device.js';
 import { restoreDevice } from './restore-device.js';
+import { blockedText, LeftUnbinding, unbindWatched } from './watched-unbind.js';
 
 /**
  * Carries plans out as transactions: for all devices of a plan, or for none. Before the first write the intent is in the
@@ -56,9 +58,15 @@ export class Binder {
     }
   }
 
-  /** Undoes transactions that were committed, the last first; those of earlier boots are history. */
+  /**
+   * Undoes transactions that were committed, the last first; those of earlier boots are history. One of whose devices
+   * somebody uses is left alone, its result says who: an unbind that has begun can't be called back.
+   *
+   * @param wait unbinds all the same, and waits for whoever uses a device.
+   */
   async release(
     wanted?: (record: JournalRecord) => boolean,
+    wait = false,
   ): Promise<readonly TransactionResult[]> {
     await using _ = await this.options.lock.acquire();
     const bootId = await this.#bootId();
@@ -66,12 +74,41 @@ export class Binder {
     for (const record of (await this.records()).toReversed()) {
       if (record.state !== 'committed' || record.intent.bootId !== bootId) continue;
       if (wanted !== undefined && !wanted(record)) continue;
-      const { failures, notes } = await this.#restore(record);
-      const state = failures.length > 0 ? 'needs-attention' : 'released';
-      await this.#finish(record.intent.id, state);
-      results.push({ id: record.intent.id, state, failures, notices: notes });
+      results.push(await this.#release(record, wait));
     }
     return results;
+  }
+
+  async #release(record: JournalRecord, wait: boolean): Promise<TransactionResult> {
+    const { id } = record.intent;
+    const inUse = wait ? [] : await this.#inUse(record);
+    if (inUse.length > 0) return { id, state: 'in-use', failures: inUse, notices: [] };
+    const notices: string[] = [];
+    try {
+      const failures = await this.#restore(record, notices);
+      const state = failures.length > 0 ? 'needs-attention' : 'released';
+      await this.#finish(id, state);
+      return { id, state, failures, notices };
+    } catch (error) {
+      if (!(error instanceof LeftUnbinding)) throw error;
+      return { id, state: 'unbinding', failures: [], notices };
+    }
+  }
+
+  /** Who keeps which device of a transaction from being given back. */
+  async #inUse(record: JournalRecord): Promise<StepFailure[]> {
+    const failures: StepFailure[] = [];
+    for (const { device } of resolvedTargets(record)) {
+      const users = await this.options.holders(device);
+      if (users.length > 0)
+        failures.push({
+          step: 'unbind',
+          device,
+          errno: -EBUSY,
+          message: `${device}: is in use by ${describeProcesses(users)}; it stays bound until that lets go`,
+        });
+    }
+    return failures;
   }
 
   /**
@@ -119,10 +156,16 @@ export class Binder {
       return { id, state: 'committed', notes: [] };
     }
     await this.#state(id, 'rolling-back');
-    const { failures, notes } = await this.#restore(record);
-    const state = failures.length > 0 ? 'needs-attention' : 'rolled-back';
-    await this.#finish(id, state);
-    return { id, state, notes: [...notes, ...failures.map(({ message }) => message)] };
+    const notes: string[] = [];
+    try {
+      const failures = await this.#restore(record, notes);
+      const state = failures.length > 0 ? 'needs-attention' : 'rolled-back';
+      await this.#finish(id, state);
+      return { id, state, notes: [...notes, ...failures.map(({ message }) => message)] };
+    } catch (error) {
+      if (!(error instanceof LeftUnbinding)) throw error;
+      return { id, state: 'waiting', notes };
+    }
   }
 
   async #allBound(targets: readonly JournalTarget[]): Promise<boolean> {
@@ -179,20 +222,31 @@ export class Binder {
   ): Promise<TransactionResult> {
     await this.#state(id, 'rolling-back', failure.message);
     const record = parseJournal(await this.options.journal.read(id))!;
-    const { failures, notes } = await this.#restore(record);
-    const state = failures.length > 0 ? 'needs-attention' : 'rolled-back';
-    await this.#finish(id, state);
-    return { id, state, failures: [failure, ...failures], notices: [...notices, ...notes] };
+    const notes = [...notices];
+    try {
+      const failures = await this.#restore(record, notes);
+      const state = failures.length > 0 ? 'needs-attention' : 'rolled-back';
+      await this.#finish(id, state);
+      return { id, state, failures: [failure, ...failures], notices: notes };
+    } catch (error) {
+      if (!(error instanceof LeftUnbinding)) throw error;
+      return { id, state: 'unbinding', failures: [failure], notices: notes };
+    }
   }
 
-  /** Restores every device of a transaction, the last first. */
-  async #restore(record: JournalRecord): Promise<{ failures: StepFailure[]; notes: string[] }> {
+  /** Restores every device of a transaction, the last first; what could not be. @throws LeftUnbinding */
+  async #restore(record: JournalRecord, notes: string[]): Promise<StepFailure[]> {
     const failures: StepFailure[] = [];
-    const notes: string[] = [];
+    const unbind = async (device: string, driver: string): Promise<number> => {
+      await this.#append(record.intent.id, { device, state: 'unbinding' });
+      return unbindWatched(this.sysfs, this.options, { device, driver }, (text) =>
+        notes.push(text),
+      );
+    };
     for (const { driver, newId } of pendingIds(record))
       await this.sysfs.write(`/sys/bus/pci/drivers/${driver}/remove_id`, newId);
     for (const target of resolvedTargets(record).toReversed()) {
-      const restored = await restoreDevice(this.sysfs, target);
+      const restored = await restoreDevice(this.sysfs, target, unbind);
       if (restored.kind === 'dropped') notes.push(restored.note);
       if (restored.kind === 'needs-attention')
         failures.push({
@@ -202,7 +256,7 @@ export class Binder {
           message: restored.note,
         });
     }
-    return { failures, notes };
+    return failures;
   }
 
   #append(id: string, step: JournalStep): Promise<void> {

@@ -1,12 +1,11 @@
 import { baseName, type Sysfs } from '@vfiokit/driver-model';
 import { EAGAIN, EBUSY, EEXIST, ENODEV, errnoName } from '@vfiokit/uapi';
 import { bindPath, overridePath, type StepName, unbindPath } from '../decision/operation.js';
-import type { Process } from '../facts/usage-facts.js';
 import type { BinderOptions, StepFailure } from './binder-options.js';
 import type { DeviceState, JournalStep, JournalTarget } from './journal.js';
 import { type LiveDevice, readLive, sameDevice } from './live-device.js';
+import { unbindWatched } from './watched-unbind.js';
 
-const DEFAULT_SOFT_TIMEOUT = 5000;
 const DEFAULT_RETRIES = 5;
 const RETRY_PAUSE = 200;
 
@@ -16,9 +15,6 @@ export class Abort extends Error {
     super(failure.message);
   }
 }
-
-/** Ends the waiting for a device's user: nothing is taken back, and nothing can be. */
-export class LeftUnbinding extends Error {}
 
 /** Notes how far a device has got, before the next step is taken. */
 type Reached = (device: string, state: DeviceState) => Promise<void>;
@@ -169,9 +165,11 @@ export class ForwardSteps {
   async #unbind({ device, before }: JournalTarget, reached: Reached): Promise<void> {
     if (before.driver === null) return;
     await reached(device, 'unbinding');
-    const errno = await this.#withSoftTimeout(
-      device,
-      this.sysfs.write(unbindPath(before.driver), device),
+    const errno = await unbindWatched(
+      this.sysfs,
+      this.options,
+      { device, driver: before.driver },
+      (text) => this.#notices.push(text),
     );
     if (errno < 0) {
       const now = (await readLive(this.sysfs, device))?.driver ?? null;
@@ -184,18 +182,6 @@ export class ForwardSteps {
       );
     }
     await reached(device, 'unbound');
-  }
-
-  /** Waits for an unbind, and says who holds it up when it takes long: it can't be called back. */
-  async #withSoftTimeout(device: string, unbinding: Promise<number>): Promise<number> {
-    const { softTimeout = DEFAULT_SOFT_TIMEOUT, pause, holders, onBlocked } = this.options;
-    const blocked = Symbol('blocked');
-    const first = await Promise.race([unbinding, pause(softTimeout).then(() => blocked)]);
-    if (typeof first === 'number') return first;
-    const who = await holders(device);
-    this.#notices.push(blockedText(device, who));
-    if (onBlocked?.(device, who) === 'leave') throw new LeftUnbinding(device);
-    return unbinding;
   }
 
   async #bindOne({ device, driver }: JournalTarget): Promise<void> {
@@ -251,12 +237,6 @@ export class ForwardSteps {
   #abort(step: StepName, device: string, errno: number, message: string): never {
     throw new Abort({ step, device, errno, message: `${message} (${errnoName(errno)})` });
   }
-}
-
-/** The sentence that tells who keeps a device from being unbound. */
-export function blockedText(device: string, holders: readonly Process[]): string {
-  const who = holders.map(({ pid, command }) => `process ${pid} (${command})`).join(', ');
-  return `${device}: its unbind waits for ${who || 'a user that could not be seen'}; it goes on when that lets go`;
 }
 
 function wrongBinding(live: LiveDevice, device: string, driver: string): string | undefined {

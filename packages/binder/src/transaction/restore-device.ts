@@ -1,6 +1,6 @@
 import type { Sysfs } from '@vfiokit/driver-model';
 import { errnoName } from '@vfiokit/uapi';
-import { bindPath, overridePath, overrideText, unbindPath } from '../decision/operation.js';
+import { bindPath, overridePath, overrideText } from '../decision/operation.js';
 import type { JournalTarget } from './journal.js';
 import { readLive, sameDevice } from './live-device.js';
 
@@ -20,8 +20,14 @@ export type Restored =
  * the end, so that nobody can take the device in between. Doing it twice is doing it once.
  *
  * An override that somebody else has set meanwhile is theirs, and stays.
+ *
+ * @param unbind takes the device from the driver that it has: the negated errno of the write.
  */
-export async function restoreDevice(sysfs: Sysfs, target: JournalTarget): Promise<Restored> {
+export async function restoreDevice(
+  sysfs: Sysfs,
+  target: JournalTarget,
+  unbind: (device: string, driver: string) => Promise<number>,
+): Promise<Restored> {
   const { device, before } = target;
   const live = await readLive(sysfs, device);
   if (live === undefined) return { kind: 'dropped', note: `${device}: is gone` };
@@ -59,7 +65,7 @@ export async function restoreDevice(sysfs: Sysfs, target: JournalTarget): Promis
   const shield = await writeOverride(before.driver ?? NOBODY);
   if (shield < 0) return failed(`${device}: its override can't be written`, shield);
   if (live.driver !== null) {
-    const errno = await sysfs.write(unbindPath(live.driver), device);
+    const errno = await unbind(device, live.driver);
     const now = await readLive(sysfs, device);
     if (errno < 0 && now?.driver === live.driver)
       return failed(`${device}: can't be unbound from ${live.driver}`, errno);

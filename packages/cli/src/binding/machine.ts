@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import {
   Binder,
+  describeProcesses,
   FileJournal,
   FileLock,
   findDevice,
@@ -15,14 +16,18 @@ import {
   type PlanOptions,
   readHost,
   readUsage,
+  readVfioUsers,
   registerBinder,
   type TransactionOptions,
 } from '@vfiokit/binder';
 import { describeCapture, Machine, MODPROBE, type OpenedMachine, openMachine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 import { container as root } from 'tsyringe';
+import type { Io } from '../io.js';
 import { machineOptions } from '../variants.js';
+import { operatorInterface } from './operator-interface.js';
 
+const LIVE = 'live';
 /** Where the journals of the running machine are: gone with the boot whose state they tell. */
 const JOURNALS = '/run/vfiokit';
 
@@ -49,7 +54,7 @@ export async function openBinding(name: string, aliases?: string): Promise<Bindi
     input: {
       host,
       index: aliases === undefined ? await machineIndex(opened, host) : readIndex(aliases),
-      usage: await readUsage(opened.sysfs, host.groups),
+      usage: await readUsage(opened.sysfs, host, name === LIVE ? operatorInterface() : undefined),
     },
   };
 }
@@ -63,7 +68,7 @@ export async function openSimulation(name: string, aliases?: string): Promise<Bi
   const machine = new Machine(await describeCapture(real.sysfs, name), await machineOptions());
   const { sysfs } = machine;
   const host = await readHost(sysfs);
-  const usage = await readUsage(sysfs, host.groups);
+  const usage = await readUsage(sysfs, host);
   return { ...real, sysfs, machine, input: { host, usage, index: real.input.index } };
 }
 
@@ -111,12 +116,21 @@ export function binderFor(opened: BindingMachine, more: Partial<TransactionOptio
     now: () => new Date().toISOString(),
     newId: () => `${Date.now().toString(36)}-${process.pid}`,
     pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
-    holders: async (device) => {
-      const { groups } = await readHost(opened.sysfs);
-      return (await readUsage(opened.sysfs, groups)).users.get(device) ?? [];
-    },
+    // By the groups and nodes that there were when the machine was read: a device that is being unbound has none.
+    holders: async (device) =>
+      (await readVfioUsers(opened.sysfs, opened.input.host))?.users.get(device) ?? [],
     ...more,
   });
+}
+
+/** For transactions that have to wait: says for whom; `leave` ends the waiting, not what is waited for. */
+export function onBlocked(io: Io, leave = false): NonNullable<TransactionOptions['onBlocked']> {
+  return (device, holders) => {
+    io.warn(
+      `${device}: is in use by ${describeProcesses(holders)}; its unbind goes on when that lets go`,
+    );
+    return leave ? 'leave' : 'wait';
+  };
 }
 
 /** The devices that a command line names, in the kernel's form. @throws VfioError for one that is not there. */
@@ -148,6 +162,12 @@ export function planOptions(args: {
     force: force ?? false,
   };
 }
+
+/** The option of commands that would wait for a device's user. */
+export const WAIT_OPTION = {
+  type: 'boolean',
+  description: 'Unbind a device that is in use all the same, and wait until it is let go',
+} as const;
 
 /** The options that `plan` and `bind` share. */
 export const SELECTION_ARGS = {

@@ -2,12 +2,13 @@ import { renderDecision, type Target } from '@vfiokit/binder';
 import {
   binderFor,
   namedDevices,
+  onBlocked,
   openBinding,
   openSimulation,
   planOptions,
   SELECTION_ARGS,
 } from '../binding/machine.js';
-import { reportResults } from '../binding/report.js';
+import { isFine, reportResults } from '../binding/report.js';
 import { command, EXIT_NO, EXIT_OK, JSON_OPTION } from '../command.js';
 
 /** Binds devices to the drivers that a plan gives them: all, or none. */
@@ -43,7 +44,13 @@ export const bind = command({
     const refused = decisions.filter(({ outcome }) => outcome === 'refused');
     if (args['dry-run'] || refused.length > 0) {
       if (args.json) io.json({ decisions, result: null });
-      else io.print(decisions.map(renderDecision).join('\n').trimEnd());
+      else
+        io.print(
+          decisions
+            .map((one) => renderDecision(one, io.columns))
+            .join('\n')
+            .trimEnd(),
+        );
       for (const { refusal } of refused) io.warn(refusal!);
       return refused.length > 0 ? EXIT_NO : EXIT_OK;
     }
@@ -59,21 +66,16 @@ export const bind = command({
     }
     const binder = binderFor(opened, {
       newIdWithoutOverride: args['new-id'] ?? false,
-      onBlocked: (device, holders) => {
-        const who = holders.map(({ pid, command: name }) => `process ${pid} (${name})`).join(', ');
-        io.warn(
-          `${device}: is in use by ${who || 'somebody who could not be seen'}; the unbind goes on when it is let go`,
-        );
-        return args.leave ? 'leave' : 'wait';
-      },
+      onBlocked: onBlocked(io, args.leave),
     });
     const result = await binder.bind([...targets.values()]);
     if (args.json) {
       io.json({ decisions, result });
-      return result.state === 'committed' ? EXIT_OK : EXIT_NO;
+      return isFine([result]) ? EXIT_OK : EXIT_NO;
     }
     for (const { device, driver, load } of targets.values())
       io.print(`${device} → ${driver ?? load}`);
-    return reportResults(io, [result]);
+    reportResults(io, [result]);
+    return isFine([result]) ? EXIT_OK : EXIT_NO;
   },
 });

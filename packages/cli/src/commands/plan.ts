@@ -74,13 +74,19 @@ export const plan = command({
       if (args.json) io.json(compared);
       else
         for (const { device, policies } of compared)
-          io.print(renderComparison(device, policies).trimEnd());
+          io.print(renderComparison(device, policies, io.columns).trimEnd());
       return EXIT_OK;
     }
     const decisions = devices.map((device) => planner.plan(device, input, options));
     if (args.emit !== undefined) io.print(emit(args.emit, decisions).trimEnd());
     else if (args.json) io.json(decisions.length === 1 ? decisions[0] : decisions);
-    else io.print(decisions.map(renderDecision).join('\n').trimEnd());
+    else
+      io.print(
+        decisions
+          .map((one) => renderDecision(one, io.columns))
+          .join('\n')
+          .trimEnd(),
+      );
     const refused = decisions.filter(({ outcome }) => outcome === 'refused');
     if (args.emit !== undefined) for (const { refusal } of refused) io.warn(refusal!);
     return refused.length > 0 ? EXIT_NO : EXIT_OK;

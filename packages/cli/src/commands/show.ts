@@ -57,7 +57,7 @@ function machineDocument(name: string, host: HostFacts): unknown {
     machine: name,
     kind: host.kind,
     release: host.release ?? null,
-    architecture: host.architecture ?? null,
+    architecture: host.architecture.value ?? null,
     devices: [...host.devices.values()].map((device) =>
       deviceDocument(device, groupOf(host, device)),
     ),

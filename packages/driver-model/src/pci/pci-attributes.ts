@@ -11,7 +11,7 @@ type Row = Attribute<PciBusDevice>;
 
 /** Resources that a function has lines for: six BARs, the ROM, six VF BARs. */
 const RESOURCES = 13;
-const PCI_CLASS_DISPLAY = 0x03;
+const PCI_CLASS_DISPLAY_VGA = 0x0300;
 const MAX_RESET_METHODS = 7;
 const RESET_METHODS = ['device_specific', 'acpi', 'flr', 'af_flr', 'pm', 'bus', 'cxl_bus'];
 
@@ -51,7 +51,8 @@ const IDENTITY: readonly Row[] = [
   },
   known(
     'boot_vga',
-    ({ facts }) => (facts.class >>> 16 === PCI_CLASS_DISPLAY ? facts.bootVga : undefined),
+    ({ facts }) =>
+      facts.class >>> 8 === PCI_CLASS_DISPLAY_VGA ? (facts.bootVga ?? false) : undefined,
     (bootVga) => (bootVga ? '1\n' : '0\n'),
   ),
 ];

@@ -24,7 +24,11 @@ interface Captured {
  * drivers and overrides. What was not captured is left to the model's defaults; functions get no BARs, and drivers take
  * what they had. Virtual functions come from their PF where the capture tells how they lie, else they stand alone.
  */
-export async function describeCapture(sysfs: Sysfs, name: string): Promise<MachineDescription> {
+export async function describeCapture(
+  sysfs: Sysfs,
+  name: string,
+  architecture: MachineLiteral['architecture'] = 'x86_64',
+): Promise<MachineDescription> {
   const listed = await sysfs.list(`${BUS}/devices`);
   const names = typeof listed === 'number' ? [] : listed;
   const addresses = names
@@ -48,7 +52,7 @@ export async function describeCapture(sysfs: Sysfs, name: string): Promise<Machi
   const vfio = await readVfioDrivers(sysfs);
   return describeMachine({
     name,
-    architecture: 'x86_64',
+    architecture,
     kernel: typeof release === 'number' ? 'unknown' : release.trim(),
     functions,
     modules,
@@ -98,6 +102,8 @@ async function readFunction(
     // A bridge of which nobody knows where it leads leads nowhere: what is behind it hangs from its domain.
     if (secondary !== undefined) literal.bridgeTo = Number(secondary).toString(16).padStart(2, '0');
   }
+  const bootVga = await text('boot_vga');
+  if (bootVga !== undefined) literal.bootVga = bootVga === '1';
   const sriov = await readSriov(text);
   if (sriov !== undefined) {
     literal.sriov = sriov;
