@@ -1,9 +1,20 @@
 import {
   type BarDescription,
   type FunctionDescription,
+  PCI_D0,
+  PCI_D1,
+  PCI_D2,
+  PCI_D3cold,
+  PCI_D3hot,
+  PCI_ROM_RESOURCE,
+  PCI_UNKNOWN,
   type PciDevice,
   type PciDeviceFacts,
-  PciResource,
+  type PciResource,
+  powerStateName,
+  readSysfsResource,
+  resourceBars,
+  resourceVfBars,
 } from '@vfiokit/pci';
 import type { HwProbe, RecordedDevice, RecordedFunction, RecordedRom } from '../trace/trace.js';
 import { LearnedBlock, type RecordedBytes } from './learned-block.js';
@@ -14,9 +25,6 @@ import { disableVfs } from './sriov-registers.js';
 import { unhex } from './unhex.js';
 
 const BARS = 6;
-const ROM = 6;
-const FIRST_VF_RESOURCE = 7;
-const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold', 'unknown'];
 
 /** A recorded function as the model builds it. */
 export interface FunctionPlan {
@@ -32,15 +40,6 @@ export interface FunctionPlan {
   learnRom(recorded: RecordedBytes): void;
 }
 
-/** Lines of sysfs's `resource`: start, last address and flags of the BARs, the ROM, and on a PF of the VFs' BARs. */
-export function parseResources(lines: readonly string[]): PciResource[] {
-  return lines.map((line) => {
-    const [start = '0', end = '0', flags = '0'] = line.split(' ');
-    const length = BigInt(end) === 0n ? 0 : Number(BigInt(end) - BigInt(start) + 1n);
-    return new PciResource(BigInt(start), length, Number(flags));
-  });
-}
-
 /** What belongs to a recorded function beside its attributes. */
 export interface PlanOptions {
   readonly probe?: HwProbe | undefined;
@@ -54,7 +53,7 @@ export function planFunction(
   recorded: RecordedDevice,
   { probe, rom, virtualFunction }: PlanOptions = {},
 ): FunctionPlan {
-  const resources = parseResources(recorded.resource);
+  const resources = resourcesOf(recorded);
   const blocks = resources
     .slice(0, BARS)
     .map(({ length }) => (length === 0 ? undefined : new LearnedBlock()));
@@ -68,9 +67,9 @@ export function planFunction(
       config: disableVfs(config.slice()),
       configSize: recorded.cfg_size,
       ...probedMasks(probe, config),
-      bars: resources.slice(0, BARS).map((resource, i) => describeBar(resource, blocks[i])),
-      ...(virtualFunction && { vfBars: vfBars(recorded), virtualFunction }),
-      rom: contents ?? resources[ROM]?.length ?? 0,
+      bars: resourceBars(resources).map((bar, i) => withBlock(bar, blocks[i])),
+      ...(virtualFunction && { vfBars: vfBars(resources, recorded), virtualFunction }),
+      rom: contents ?? resources[PCI_ROM_RESOURCE]?.length ?? 0,
       resets: resetImages(probe, registers),
       onReset: () => {
         plan.wasReset = true;
@@ -81,7 +80,7 @@ export function planFunction(
       resetMethods: (recorded.reset_method ?? '').split(' ').filter((name) => name !== ''),
       irq: Number(recorded.irq ?? 0),
       ids: idsOf(recorded),
-      powerState: Math.max(0, POWER_STATES.indexOf(recorded.power_state ?? 'D0')),
+      powerState: powerStateOf(recorded.power_state),
       ...(probe === undefined ? {} : { intxMaskable: probe.intx_mask_supported }),
     },
     blocks,
@@ -106,36 +105,29 @@ export function idsOf(recorded: RecordedFunction): NonNullable<PciDeviceFacts['i
   };
 }
 
-function describeBar(
-  resource: PciResource,
+/** Of the BARs, the ROM, and on a PF of the VFs' BARs. */
+function resourcesOf({ resource, bdf }: RecordedDevice): readonly PciResource[] {
+  return readSysfsResource(resource.join('\n'), bdf);
+}
+
+/** A D-state by its name in sysfs's `power_state`; D0 where the recorder found none. */
+function powerStateOf(name = powerStateName(PCI_D0)): number {
+  const states = [PCI_D0, PCI_D1, PCI_D2, PCI_D3hot, PCI_D3cold, PCI_UNKNOWN];
+  return states.find((state) => powerStateName(state) === name) ?? PCI_D0;
+}
+
+function withBlock(
+  bar: BarDescription | undefined,
   block: LearnedBlock | undefined,
 ): BarDescription | undefined {
-  if (block === undefined) return undefined;
-  return {
-    size: resource.length,
-    kind: resource.isIo ? 'io' : 'memory',
-    is64Bit: resource.is64Bit,
-    prefetchable: resource.isPrefetchable,
-    block,
-  };
+  return bar && block && { ...bar, block };
 }
 
 /** The windows of one VF each, out of the resources that all VFs of a PF have together. */
-function vfBars({
-  resource,
-  sriov_totalvfs,
-}: RecordedDevice): readonly (BarDescription | undefined)[] {
+function vfBars(
+  resources: readonly PciResource[],
+  { sriov_totalvfs }: RecordedDevice,
+): readonly (BarDescription | undefined)[] {
   const total = Number(sriov_totalvfs ?? 0);
-  return parseResources(resource.slice(FIRST_VF_RESOURCE))
-    .slice(0, BARS)
-    .map(({ length, isIo, is64Bit, isPrefetchable }) =>
-      length === 0 || total === 0
-        ? undefined
-        : {
-            size: length / total,
-            kind: isIo ? 'io' : 'memory',
-            is64Bit,
-            prefetchable: isPrefetchable,
-          },
-    );
+  return total === 0 ? [] : resourceVfBars(resources, total);
 }

@@ -16,7 +16,7 @@ import {
   type VfioDevice,
   VfioError,
 } from '@vfiokit/uapi';
-import { type DependencyContainer } from 'tsyringe';
+import type { DependencyContainer } from 'tsyringe';
 import type { RecordedDevice, Trace, TraceMeta, TraceOp } from '../trace/trace.js';
 import { type FunctionPlan, planFunction } from './function-plan.js';
 import { busesBehind, planNeighbour } from './neighbour.js';
@@ -202,7 +202,6 @@ export class RecordedMachine {
       }
       group.members.add(bdf);
       this.#groups.set(bdf, group);
-      group.members.add(bdf);
       if (driver !== undefined && !DMA_MANAGED.has(driver))
         group.useDefaultDomain(`${bdf} (${driver})`);
     }

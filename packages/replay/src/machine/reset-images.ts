@@ -1,14 +1,23 @@
 import {
   type FunctionDescription,
+  PCI_BASE_ADDRESS_0,
+  PCI_BASE_ADDRESS_5,
+  PCI_BASE_ADDRESS_SPACE_IO,
+  PCI_CACHE_LINE_SIZE,
   PCI_CAP_ID_MSI,
   PCI_CAP_ID_MSIX,
   PCI_CAP_ID_PM,
+  PCI_COMMAND,
+  PCI_LATENCY_TIMER,
   PCI_MSI_FLAGS,
   PCI_MSI_FLAGS_ENABLE,
   PCI_MSI_FLAGS_QSIZE,
   PCI_MSIX_FLAGS,
+  PCI_MSIX_FLAGS_ENABLE,
+  PCI_MSIX_FLAGS_MASKALL,
   PCI_PM_CTRL,
   PCI_PM_CTRL_STATE_MASK,
+  PCI_ROM_ADDRESS,
   walkCapabilities,
 } from '@vfiokit/pci';
 import type { HwProbe } from '../trace/trace.js';
@@ -52,28 +61,23 @@ export function resetImages(
   );
 }
 
-const COMMAND = 0x04;
-const CACHE_LINE = 0x0c;
-const LATENCY = 0x0d;
-const BAR_REGISTERS = [0x10, 0x14, 0x18, 0x1c, 0x20, 0x24] as const;
-const ROM_REGISTER = 0x30;
-
 /** The least that any reset does: nothing is decoded any more, no message is sent, the function is awake. */
 function switchedOff(live: Uint8Array): Uint8Array {
   const bytes = live.slice();
   const view = new DataView(bytes.buffer);
-  view.setUint16(COMMAND, 0, true);
-  bytes[CACHE_LINE] = 0;
-  bytes[LATENCY] = 0;
-  for (const at of BAR_REGISTERS) {
-    const typeBits = (bytes[at]! & 1) !== 0 ? 0x3 : 0xf;
+  view.setUint16(PCI_COMMAND, 0, true);
+  bytes[PCI_CACHE_LINE_SIZE] = 0;
+  bytes[PCI_LATENCY_TIMER] = 0;
+  for (let at = PCI_BASE_ADDRESS_0; at <= PCI_BASE_ADDRESS_5; at += 4) {
+    const typeBits = (bytes[at]! & PCI_BASE_ADDRESS_SPACE_IO) !== 0 ? 0x3 : 0xf;
     view.setUint32(at, view.getUint32(at, true) & typeBits, true);
   }
-  view.setUint32(ROM_REGISTER, 0, true);
+  view.setUint32(PCI_ROM_ADDRESS, 0, true);
   for (const { id, at } of walkCapabilities(bytes).capabilities) {
     if (id === PCI_CAP_ID_MSI)
       bytes[at + PCI_MSI_FLAGS]! &= ~(PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
-    if (id === PCI_CAP_ID_MSIX) bytes[at + PCI_MSIX_FLAGS + 1]! &= 0x3f;
+    if (id === PCI_CAP_ID_MSIX)
+      bytes[at + PCI_MSIX_FLAGS + 1]! &= ~((PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >>> 8);
     if (id === PCI_CAP_ID_PM) bytes[at + PCI_PM_CTRL]! &= ~PCI_PM_CTRL_STATE_MASK;
   }
   return disableVfs(bytes);

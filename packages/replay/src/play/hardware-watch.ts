@@ -1,12 +1,18 @@
-import { PCI_CAP_ID_MSI, PCI_MSI_FLAGS, PCI_MSI_FLAGS_64BIT, type PciDevice } from '@vfiokit/pci';
+import {
+  PCI_CAP_ID_MSI,
+  PCI_MSI_ADDRESS_LO,
+  PCI_MSI_DATA_32,
+  PCI_MSI_DATA_64,
+  PCI_MSI_FLAGS,
+  PCI_MSI_FLAGS_64BIT,
+  PCI_STATUS,
+  PCI_STATUS_INTERRUPT,
+  type PciDevice,
+  powerStateName,
+} from '@vfiokit/pci';
 import type { LearnedMasks } from '../machine/learned-masks.js';
 import type { Mismatch } from '../result/difference.js';
 import type { ChangedBytes, Effects, HwSnapOp } from '../trace/trace.js';
-
-/** How the PCI core names D-states in sysfs, by number. */
-const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold', 'unknown'];
-const STATUS = 0x06;
-const STATUS_INTERRUPT = 0x08;
 
 /**
  * Follows the recorded hardware of one device: what its raw configuration space held after each operation.
@@ -63,14 +69,14 @@ export class HardwareWatch {
     apply(op[this.hwKey], this.recorded);
     const state = op[this.psKey];
     if (state !== undefined) this.#powerState = state;
-    const pending = (this.recorded[STATUS]! & STATUS_INTERRUPT) !== 0;
+    const pending = (this.recorded[PCI_STATUS]! & PCI_STATUS_INTERRUPT) !== 0;
     const { intx } = this.pdev.function;
     if (pending !== intx.pending) pending ? intx.assert() : intx.deassert();
   }
 
   /** Compares, then makes the model's hardware what was recorded. */
   compare(into: Mismatch[]): void {
-    const state = POWER_STATES[this.pdev.currentState] ?? 'unknown';
+    const state = powerStateName(this.pdev.currentState);
     const pair = `${this.#powerState} ${state}`;
     if (state === this.#powerState) this.#statesTold = '';
     else if (pair !== this.#statesTold) {
@@ -124,7 +130,8 @@ function hostAllocated(pdev: PciDevice): Uint8Array {
   const msi = pdev.findCapability(PCI_CAP_ID_MSI);
   if (msi === 0) return bytes;
   const wide = (pdev.config.read(msi + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_64BIT) !== 0;
-  return bytes.fill(1, msi + 4, msi + (wide ? 14 : 10));
+  const data = msi + (wide ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32);
+  return bytes.fill(1, msi + PCI_MSI_ADDRESS_LO, data + 2);
 }
 
 /** Bytes at offsets in runs: `4: 06 04, 16: 00`. */

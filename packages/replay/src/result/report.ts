@@ -10,8 +10,7 @@ export function renderDifference({ path, section, op, mismatches }: Difference):
   const head = `${path} seq ${op.seq} [${section}] ${describeOperation(op)}`;
   const rows = mismatches.map(({ aspect, dev, recorded, model, offsets }) => [
     dev === undefined || dev === 0 ? aspect : `${aspect}${dev}`,
-    excerpt(aspect === 'out' ? recorded : recorded, aspect === 'out' ? offsets : undefined),
-    excerpt(model, aspect === 'out' ? offsets : undefined),
+    ...[recorded, model].map((text) => excerpt(text, aspect === 'out' ? offsets : undefined)),
   ]);
   const widths = [0, 1].map((column) =>
     Math.max(LABELS[column]!.length, ...rows.map((row) => row[column]!.length)),

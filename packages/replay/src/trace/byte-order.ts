@@ -1,8 +1,14 @@
 import {
   type Struct,
+  VFIO_DEVICE_FEATURE_DMA_BUF,
+  VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
+  VFIO_DEVICE_FEATURE_MASK,
   VFIO_IRQ_SET_DATA_EVENTFD,
+  vfioDeviceFeature,
+  vfioDeviceFeatureDmaBuf,
   vfioDeviceInfo,
   vfioDeviceIoeventfd,
+  vfioDeviceLowPowerEntryWithWakeup,
   vfioGroupStatus,
   vfioInfoCapHeader,
   vfioIommuType1DirtyBitmap,
@@ -12,7 +18,10 @@ import {
   vfioIommuType1Info,
   vfioIrqInfo,
   vfioIrqSet,
+  vfioPciDependentDevice,
+  vfioPciHotReset,
   vfioPciHotResetInfo,
+  vfioRegionDmaRange,
   vfioRegionInfo,
 } from '@vfiokit/uapi';
 
@@ -36,10 +45,6 @@ function widthsOf<T>({ offsets, ends }: Struct<T>): Widths {
   return (Object.keys(offsets) as (keyof T)[]).map((name) => ends[name] - offsets[name]);
 }
 
-const FEATURE_MASK = 0xffff;
-const FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP = 4;
-const FEATURE_DMA_BUF = 11;
-const DEVICE_PATH_WIDTHS = [4, 2, 1, 1];
 const CAPABILITIES_MOST = 16;
 
 const words = (count: number): Widths => Array.from({ length: count }, () => 4);
@@ -83,6 +88,16 @@ function fitting(widths: Widths, room: number): Widths {
   });
 }
 
+/** The data of features, as far as recorded calls bring any; two ranges are as many as a recorded dma-buf has. */
+const FEATURE_DATA: Readonly<Record<number, Widths>> = {
+  [VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP]: widthsOf(vfioDeviceLowPowerEntryWithWakeup),
+  [VFIO_DEVICE_FEATURE_DMA_BUF]: [
+    ...widthsOf(vfioDeviceFeatureDmaBuf),
+    ...widthsOf(vfioRegionDmaRange),
+    ...widthsOf(vfioRegionDmaRange),
+  ],
+};
+
 const LAYOUTS: Readonly<Record<string, Layout>> = {
   GROUP_GET_STATUS: { fixed: widthsOf(vfioGroupStatus) },
   GROUP_SET_CONTAINER: { fixed: [4] },
@@ -106,22 +121,26 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
   GET_PCI_HOT_RESET_INFO: {
     fixed: widthsOf(vfioPciHotResetInfo),
     tail: (view, little, reverse) => {
+      const { size: header } = vfioPciHotResetInfo;
+      const { size: entry } = vfioPciDependentDevice;
       const count = view.getUint32(vfioPciHotResetInfo.offsets.count, little);
-      for (let i = 0; i < count && 12 + 8 * (i + 1) <= view.byteLength; i += 1)
-        reverse(12 + 8 * i, DEVICE_PATH_WIDTHS);
+      for (let i = 0; i < count && header + entry * (i + 1) <= view.byteLength; i += 1)
+        reverse(header + entry * i, widthsOf(vfioPciDependentDevice));
     },
   },
   PCI_HOT_RESET: {
-    fixed: [4, 4, 4],
-    tail: wordsAt(12, (view, little) => view.getUint32(8, little)),
+    fixed: widthsOf(vfioPciHotReset),
+    tail: wordsAt(vfioPciHotReset.size, (view, little) =>
+      view.getUint32(vfioPciHotReset.offsets.count, little),
+    ),
   },
   IOEVENTFD: { fixed: widthsOf(vfioDeviceIoeventfd) },
   FEATURE: {
-    fixed: [4, 4],
+    fixed: widthsOf(vfioDeviceFeature),
     tail: (view, little, reverse) => {
-      const feature = view.getUint32(4, little) & FEATURE_MASK;
-      if (feature === FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP) reverse(8, [4, 4]);
-      if (feature === FEATURE_DMA_BUF) reverse(8, [4, 4, 4, 4, 8, 8, 8, 8]);
+      const flags = view.getUint32(vfioDeviceFeature.offsets.flags, little);
+      const data = FEATURE_DATA[flags & VFIO_DEVICE_FEATURE_MASK];
+      if (data !== undefined) reverse(vfioDeviceFeature.size, data);
     },
   },
   IOMMU_GET_INFO: {

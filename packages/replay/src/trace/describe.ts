@@ -1,18 +1,23 @@
 import {
   errnoName,
+  featureName,
   pciIrqName,
   pciRegionName,
+  VFIO_DEVICE_FEATURE_GET,
+  VFIO_DEVICE_FEATURE_MASK,
+  VFIO_DEVICE_FEATURE_PROBE,
+  VFIO_DEVICE_FEATURE_SET,
   VFIO_IRQ_SET_ACTION_MASK,
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_ACTION_UNMASK,
   VFIO_IRQ_SET_DATA_BOOL,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_IRQ_SET_DATA_NONE,
+  vfioIrqSet,
 } from '@vfiokit/uapi';
 import type { IoctlOp, TraceOp } from './trace.js';
 
 const REGION_BITS = 40;
-const SET_IRQS_HEADER = 20;
 const FIRST_EVENTFD = 100;
 const EVENTFDS = 40;
 
@@ -28,24 +33,9 @@ const IRQ_FLAGS: Names = [
 ];
 
 const FEATURE_FLAGS: Names = [
-  [1 << 16, 'GET'],
-  [1 << 17, 'SET'],
-  [1 << 18, 'PROBE'],
-];
-
-const FEATURES = [
-  'PCI_VF_TOKEN',
-  'MIGRATION',
-  'MIG_DEVICE_STATE',
-  'LOW_POWER_ENTRY',
-  'LOW_POWER_ENTRY_WITH_WAKEUP',
-  'LOW_POWER_EXIT',
-  'DMA_LOGGING_START',
-  'DMA_LOGGING_STOP',
-  'DMA_LOGGING_REPORT',
-  'MIG_DATA_SIZE',
-  'BUS_MASTER',
-  'DMA_BUF',
+  [VFIO_DEVICE_FEATURE_GET, 'GET'],
+  [VFIO_DEVICE_FEATURE_SET, 'SET'],
+  [VFIO_DEVICE_FEATURE_PROBE, 'PROBE'],
 ];
 
 const hex = (value: number) => `0x${value.toString(16)}`;
@@ -77,7 +67,7 @@ function describeIrqSet({
   count = 0,
 }: IoctlOp): string {
   const line = `argsz=${argsz} ${pciIrqName(index)} ${flagNames(flags, IRQ_FLAGS)} start=${start} count=${count}`;
-  const data = Buffer.from(text, 'hex').subarray(SET_IRQS_HEADER);
+  const data = Buffer.from(text, 'hex').subarray(vfioIrqSet.size);
   if (data.length === 0) return line;
   const isFds = (flags & VFIO_IRQ_SET_DATA_EVENTFD) !== 0 && data.length >= 4;
   const values = isFds
@@ -94,8 +84,9 @@ function describeIoctl(op: IoctlOp): string {
   if (op.cmd === 'SET_IRQS') return `${name} ${describeIrqSet(op)}`;
   if (op.cmd === 'FEATURE') {
     const flags = op.flags ?? 0;
-    const feature = FEATURES[flags & 0xffff] ?? `feature ${flags & 0xffff}`;
-    return `${name} argsz=${op.argsz} ${feature} ${flagNames(flags & ~0xffff, FEATURE_FLAGS)}`;
+    const feature = featureName(flags & VFIO_DEVICE_FEATURE_MASK);
+    const wanted = flagNames(flags & ~VFIO_DEVICE_FEATURE_MASK, FEATURE_FLAGS);
+    return `${name} argsz=${op.argsz} ${feature} ${wanted}`;
   }
   const fields = Object.entries(op)
     .filter(([key]) => IOCTL_FIELDS.has(key))

@@ -2,19 +2,40 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { VfioError } from '@vfiokit/uapi';
-import {
-  type HwProbe,
-  REQUIRED_FIELDS,
-  type Trace,
-  type TraceMeta,
-  type TraceOp,
-} from './trace.js';
+import type { HwProbe, Trace, TraceMeta, TraceOp } from './trace.js';
 
 const FORMAT = 1;
 const OBJECT = /^[cgd]\d$/;
 const NEWLINE = 0x0a;
 /** Bytes that are read and inflated at a time: few enough to hold, enough that waiting for them does not count. */
 const CHUNK = 1 << 20;
+
+type FieldType = 'string' | 'number' | 'boolean';
+
+/** What each operation cannot be played without. */
+const REQUIRED_FIELDS: Readonly<Record<TraceOp['op'], Readonly<Record<string, FieldType>>>> = {
+  section: { name: 'string' },
+  note: {},
+  hwsnap: { dev: 'number', len: 'number', hex: 'string' },
+  bind: { dev: 'number', driver: 'string', bound: 'boolean' },
+  unbind: { dev: 'number', ret: 'number' },
+  unbind_start: { dev: 'number' },
+  unbind_done: { dev: 'number' },
+  open: { obj: 'string', ret: 'number' },
+  close: { obj: 'string', ret: 'number' },
+  get_device_fd: { obj: 'string', name: 'string', ret: 'number' },
+  ioctl: { obj: 'string', cmd: 'string' },
+  pread: { dev: 'number', r: 'number', o: 'number', n: 'number', ret: 'number' },
+  pwrite: { dev: 'number', r: 'number', o: 'number', n: 'number', in: 'string', ret: 'number' },
+  mmap: { dev: 'number', r: 'number', o: 'number', len: 'number', ret: 'number' },
+  efd_write: { e: 'number', v: 'number' },
+  delay: {},
+  wait_suspend: { dev: 'number', rpm: 'string' },
+  mem: { addr: 'string', hex: 'string' },
+  cap_ipc_lock: { on: 'boolean' },
+  rlimit_memlock: { bytes: 'number' },
+  sriov_numvfs: { dev: 'number', n: 'number', ret: 'number' },
+};
 
 /**
  * Reads a recorded trace, JSON lines plain or in gzip; which of the two is seen from its contents.
@@ -33,15 +54,22 @@ export async function readTrace(path: string): Promise<Trace> {
 }
 
 async function openBytes(path: string): Promise<AsyncIterable<unknown>> {
-  const file = await open(path);
-  const magic = Buffer.alloc(2);
-  await file.read(magic, 0, 2, 0);
-  await file.close();
+  const isGzip = await startsAsGzip(path);
   const raw = createReadStream(path, { highWaterMark: CHUNK });
-  if (magic[0] !== 0x1f || magic[1] !== 0x8b) return raw;
+  if (!isGzip) return raw;
   const inflated = createGunzip({ chunkSize: CHUNK });
   raw.on('error', (error) => inflated.destroy(error));
   return raw.pipe(inflated);
+}
+
+async function startsAsGzip(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return buffer[0] === 0x1f && buffer[1] === 0x8b;
+  } finally {
+    await file.close();
+  }
 }
 
 function unreadable(path: string, line: number, cause: unknown): VfioError {

@@ -281,31 +281,3 @@ export interface Trace {
   /** How many lines had an operation that is not known here, by its name. */
   readonly unknown: ReadonlyMap<string, number>;
 }
-
-type FieldType = 'string' | 'number' | 'boolean';
-
-/** What each operation cannot be played without. */
-export const REQUIRED_FIELDS: Readonly<Record<TraceOp['op'], Readonly<Record<string, FieldType>>>> =
-  {
-    section: { name: 'string' },
-    note: {},
-    hwsnap: { dev: 'number', len: 'number', hex: 'string' },
-    bind: { dev: 'number', driver: 'string', bound: 'boolean' },
-    unbind: { dev: 'number', ret: 'number' },
-    unbind_start: { dev: 'number' },
-    unbind_done: { dev: 'number' },
-    open: { obj: 'string', ret: 'number' },
-    close: { obj: 'string', ret: 'number' },
-    get_device_fd: { obj: 'string', name: 'string', ret: 'number' },
-    ioctl: { obj: 'string', cmd: 'string' },
-    pread: { dev: 'number', r: 'number', o: 'number', n: 'number', ret: 'number' },
-    pwrite: { dev: 'number', r: 'number', o: 'number', n: 'number', in: 'string', ret: 'number' },
-    mmap: { dev: 'number', r: 'number', o: 'number', len: 'number', ret: 'number' },
-    efd_write: { e: 'number', v: 'number' },
-    delay: {},
-    wait_suspend: { dev: 'number', rpm: 'string' },
-    mem: { addr: 'string', hex: 'string' },
-    cap_ipc_lock: { on: 'boolean' },
-    rlimit_memlock: { bytes: 'number' },
-    sriov_numvfs: { dev: 'number', n: 'number', ret: 'number' },
-  };
