@@ -1,3 +1,4 @@
+import type { IoEventFdSettings, IrqSettings, IrqSink } from './client-settings.js';
 import {
   encodeDeviceFeature,
   featureName,
@@ -9,18 +10,14 @@ import {
   vfioDeviceFeature,
 } from './device-feature.js';
 import { type DeviceInfo, decodeDeviceInfo, vfioDeviceInfo } from './device-info.js';
-import {
-  type DmaBufFile,
-  type VfioRegionDmaRange,
-  vfioDeviceFeatureDmaBuf,
-  vfioRegionDmaRange,
-} from './dma-buf.js';
+import { type DmaBufFile, encodeDmaBuf, type VfioRegionDmaRange } from './dma-buf.js';
 import { ENOSPC } from './errno.js';
 import { EventFd } from './event-fd.js';
 import type { VfioFile } from './file.js';
 import {
+  decodeHotResetInfo,
   encodeHotReset,
-  type VfioPciDependentDevice,
+  type HotResetInfo,
   vfioPciDependentDevice,
   vfioPciHotResetInfo,
 } from './hot-reset.js';
@@ -40,7 +37,7 @@ import {
 import { IoctlCaller } from './ioctl-caller.js';
 import { vfioDeviceIoeventfd } from './ioeventfd.js';
 import { type VfioIrqInfo, vfioIrqInfo } from './irq-info.js';
-import { encodeIrqSet, type IrqAction } from './irq-set.js';
+import { encodeIrqSet } from './irq-set.js';
 import {
   type MigrationState,
   migrationState,
@@ -54,48 +51,6 @@ import type { Process } from './process.js';
 import { decodeRegionInfo, type RegionInfo, vfioRegionInfo } from './region-info.js';
 import type { Struct } from './struct.js';
 import type { AccessSize, VfioDevice } from './vfio-device.js';
-
-/** Who is told of an interrupt: an eventfd, a function, a descriptor of the process, or nobody. */
-export type IrqSink = EventFd | (() => void) | number | undefined;
-
-/** Interrupts in a row, from `start` on, and what to do with them. */
-export type IrqSettings = {
-  readonly index: number;
-  /** `trigger` unless given. */
-  readonly action?: IrqAction;
-  /** The first interrupt; 0 unless given. */
-  readonly start?: number;
-} & (
-  | {
-      /** Who is told of each, or, for `mask` and `unmask`, who does it. */
-      readonly eventfds: readonly IrqSink[];
-    }
-  | {
-      /** Which to act on now. */
-      readonly bools: readonly boolean[];
-    }
-  | {
-      /** How many to act on now; `trigger` of none disables the index. */
-      readonly count: number;
-    }
-);
-
-/** A write to a BAR that the signals of an eventfd become. */
-export interface IoEventFdSettings {
-  readonly region: number;
-  readonly offset: number;
-  readonly size: 1 | 2 | 4 | 8;
-  readonly data: bigint;
-  /** `undefined` to remove the entry. */
-  readonly eventfd: EventFd | undefined;
-}
-
-/** What a hot reset hits. */
-export interface HotResetInfo {
-  /** VFIO_PCI_HOT_RESET_FLAG_* */
-  readonly flags: number;
-  readonly devices: readonly VfioPciDependentDevice[];
-}
 
 /**
  * A user-space program at a VFIO device: each method is one call of the raw interface, with its structures made and read
@@ -164,11 +119,7 @@ export class DeviceClient implements Disposable {
     const room = header + vfioPciHotResetInfo.decode(probe).count * vfioPciDependentDevice.size;
     const argument = vfioPciHotResetInfo.encode({ argsz: room }, new Uint8Array(room));
     this.#ioctl(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, argument);
-    const { flags, count } = vfioPciHotResetInfo.decode(argument);
-    const devices = Array.from({ length: count }, (_, index) =>
-      vfioPciDependentDevice.decode(argument, header + index * vfioPciDependentDevice.size),
-    );
-    return { flags, devices };
+    return decodeHotResetInfo(argument);
   }
 
   /**
@@ -242,11 +193,7 @@ export class DeviceClient implements Disposable {
 
   /** VFIO_DEVICE_FEATURE_DMA_BUF: lends ranges of a region to others. */
   exportDmaBuf(region: number, ranges: readonly VfioRegionDmaRange[]): DmaBufFile {
-    const { size: header } = vfioDeviceFeatureDmaBuf;
-    const data = new Uint8Array(header + ranges.length * vfioRegionDmaRange.size);
-    vfioDeviceFeatureDmaBuf.encode({ regionIndex: region, nrRanges: ranges.length }, data);
-    for (const [index, range] of ranges.entries())
-      vfioRegionDmaRange.encode(range, data, header + index * vfioRegionDmaRange.size);
+    const data = encodeDmaBuf(region, ranges);
     const get = VFIO_DEVICE_FEATURE_GET;
     const { result } = this.#feature(VFIO_DEVICE_FEATURE_DMA_BUF, get, data, pciRegionName(region));
     return this.#caller.adopt<DmaBufFile>(result);

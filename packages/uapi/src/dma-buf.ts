@@ -16,6 +16,19 @@ export type VfioDeviceFeatureDmaBuf = StructOf<typeof vfioDeviceFeatureDmaBuf>;
 export const vfioRegionDmaRange = struct('vfio_region_dma_range', { offset: u64, length: u64 });
 export type VfioRegionDmaRange = StructOf<typeof vfioRegionDmaRange>;
 
+/** The data of VFIO_DEVICE_FEATURE_DMA_BUF. */
+export function encodeDmaBuf(
+  regionIndex: number,
+  ranges: readonly VfioRegionDmaRange[],
+): Uint8Array {
+  const { size: header } = vfioDeviceFeatureDmaBuf;
+  const data = new Uint8Array(header + ranges.length * vfioRegionDmaRange.size);
+  vfioDeviceFeatureDmaBuf.encode({ regionIndex, nrRanges: ranges.length }, data);
+  for (const [index, range] of ranges.entries())
+    vfioRegionDmaRange.encode(range, data, header + index * vfioRegionDmaRange.size);
+  return data;
+}
+
 /** Bus addresses that a dma-buf stands for. */
 export interface DmaBufRange {
   readonly iova: bigint;

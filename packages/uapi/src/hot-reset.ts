@@ -27,6 +27,23 @@ export const VFIO_PCI_DEVID_OWNED = 0;
 /** -1 in an s32. */
 export const VFIO_PCI_DEVID_NOT_OWNED = 0xffffffff;
 
+/** What a hot reset hits. */
+export interface HotResetInfo {
+  /** VFIO_PCI_HOT_RESET_FLAG_* */
+  readonly flags: number;
+  readonly devices: readonly VfioPciDependentDevice[];
+}
+
+/** The answer of VFIO_DEVICE_GET_PCI_HOT_RESET_INFO. */
+export function decodeHotResetInfo(bytes: Uint8Array): HotResetInfo {
+  const { size: header } = vfioPciHotResetInfo;
+  const { flags, count } = vfioPciHotResetInfo.decode(bytes);
+  const devices = Array.from({ length: count }, (_, index) =>
+    vfioPciDependentDevice.decode(bytes, header + index * vfioPciDependentDevice.size),
+  );
+  return { flags, devices };
+}
+
 /** VFIO_DEVICE_PCI_HOT_RESET, without the group descriptors (s32) that follow. */
 export const vfioPciHotReset = struct('vfio_pci_hot_reset', { argsz: u32, flags: u32, count: u32 });
 export type VfioPciHotReset = StructOf<typeof vfioPciHotReset>;

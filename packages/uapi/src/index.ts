@@ -1,5 +1,6 @@
 export * from './cdev.js';
 export * from './client.js';
+export * from './client-settings.js';
 export * from './container.js';
 export * from './copy.js';
 export * from './device-feature.js';
