@@ -1,7 +1,5 @@
 import {
-  copyArgszIn,
   copyIn,
-  copyStructOut,
   EBUSY,
   EFAULT,
   EINVAL,
@@ -11,17 +9,25 @@ import {
   VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
   VFIO_DMA_UNMAP_FLAG_VADDR,
   type VfioBitmap,
-  type VfioIommuType1DmaUnmap,
   vfioBitmap,
   vfioIommuType1DmaUnmap,
 } from '@vfiokit/uapi';
-import { ADDRESS_END, hex, wraps } from '../address/address.js';
+import {
+  ADDRESS_END,
+  type Field64,
+  hex,
+  isMultiple,
+  readField64,
+  wraps,
+  writeField64,
+} from '../address/address.js';
 import { BitmapRequest, checkBitmap } from './bitmap-request.js';
 import type { Type1 } from './type1.js';
 
 const KNOWN =
   VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP | VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR;
-const WITH_BITMAP = vfioIommuType1DmaUnmap.size + vfioBitmap.size;
+const { size: SIZE, offsets: AT } = vfioIommuType1DmaUnmap;
+const WITH_BITMAP = SIZE + vfioBitmap.size;
 /** How often devices are told to unpin before the kernel gives up on them. */
 const NOTIFICATIONS_MAX = 10;
 
@@ -38,55 +44,60 @@ interface UnmapRequest {
 
 /** VFIO_IOMMU_UNMAP_DMA: writes back how many bytes were unmapped; on error nothing (vfio_iommu_type1_unmap_dma). */
 export function unmapDmaIoctl(type1: Type1, argument: IoctlArgument, caller: Process): number {
-  const unmap = copyArgszIn(argument, vfioIommuType1DmaUnmap);
-  if (typeof unmap === 'number') return unmap;
-  const bitmap = bitmapOf(unmap, argument);
-  if (typeof bitmap === 'number') return bitmap;
-  const request = checked(type1, unmap, bitmap, caller);
+  const view = copyIn(argument, SIZE);
+  if (view === undefined) return -EFAULT;
+  if (view.getUint32(AT.argsz, true) < SIZE) return -EINVAL;
+  const request = checked(type1, view, argument, caller);
   if (typeof request === 'number') return request;
   const size = unmapRange(type1, request);
   if (size < 0) return size;
-  return copyStructOut(argument, vfioIommuType1DmaUnmap, {
-    size: BigInt.asUintN(64, BigInt(size)),
-  });
+  writeField64(view, AT.size, size);
+  return 0;
+}
+
+/** What is asked for, if it can be; otherwise a negated errno. */
+function checked(
+  type1: Type1,
+  view: DataView,
+  argument: IoctlArgument,
+  caller: Process,
+): UnmapRequest | number {
+  const flags = view.getUint32(AT.flags, true);
+  const iova = readField64(view, AT.iova);
+  const size = readField64(view, AT.size);
+  const bitmap = bitmapOf(view, flags, size, argument);
+  if (typeof bitmap === 'number') return bitmap;
+  const { mappings } = type1;
+  const { minPage } = mappings;
+  const all = (flags & VFIO_DMA_UNMAP_FLAG_ALL) !== 0;
+  const vaddr = (flags & VFIO_DMA_UNMAP_FLAG_VADDR) !== 0;
+  if (vaddr && type1.hasEmulated) return -EBUSY;
+  if (!isMultiple(iova, minPage)) return -EINVAL;
+  if (all) return iova || size ? -EINVAL : { start: 0, end: ADDRESS_END, all, vaddr };
+  if (!size || !isMultiple(size, minPage)) return -EINVAL;
+  if (wraps(iova, size)) return type1.wrapped;
+  const start = Number(iova);
+  const range = { start, end: start + Number(size), all, vaddr };
+  if (bitmap === undefined) return range;
+  if (!mappings.tracking || bitmap.pgsize !== BigInt(minPage)) return -EINVAL;
+  return { ...range, bitmap: new BitmapRequest(caller, start, minPage, Number(bitmap.data)) };
 }
 
 /** The descriptor of the bitmap that follows the structure, if one is wanted; a negated errno if it is no good. */
 function bitmapOf(
-  { argsz, flags, size }: VfioIommuType1DmaUnmap,
+  view: DataView,
+  flags: number,
+  size: Field64,
   argument: IoctlArgument,
 ): VfioBitmap | undefined | number {
   if (flags & ~KNOWN) return -EINVAL;
   if (!(flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)) return undefined;
   if (flags & (VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR)) return -EINVAL;
-  if (argsz < WITH_BITMAP) return -EINVAL;
-  const view = copyIn(argument, WITH_BITMAP);
-  if (view === undefined) return -EFAULT;
-  const bitmap = vfioBitmap.decode(view, vfioIommuType1DmaUnmap.size);
-  return checkBitmap(bitmap, size) || bitmap;
-}
-
-function checked(
-  type1: Type1,
-  { flags, iova, size }: VfioIommuType1DmaUnmap,
-  bitmap: VfioBitmap | undefined,
-  caller: Process,
-): UnmapRequest | number {
-  const { mappings } = type1;
-  const all = (flags & VFIO_DMA_UNMAP_FLAG_ALL) !== 0;
-  const vaddr = (flags & VFIO_DMA_UNMAP_FLAG_VADDR) !== 0;
-  const misaligned = BigInt(mappings.minPage - 1);
-  if (vaddr && type1.hasEmulated) return -EBUSY;
-  if (iova & misaligned) return -EINVAL;
-  if (all) return iova || size ? -EINVAL : { start: 0, end: ADDRESS_END, all, vaddr };
-  if (size === 0n || size & misaligned) return -EINVAL;
-  if (wraps(iova, size)) return type1.wrapped;
-  const start = Number(iova);
-  const range = { start, end: start + Number(size), all, vaddr };
-  if (bitmap === undefined) return range;
-  if (!mappings.tracking || bitmap.pgsize !== BigInt(mappings.minPage)) return -EINVAL;
-  const page = mappings.minPage;
-  return { ...range, bitmap: new BitmapRequest(caller, start, page, Number(bitmap.data)) };
+  if (view.getUint32(AT.argsz, true) < WITH_BITMAP) return -EINVAL;
+  const whole = copyIn(argument, WITH_BITMAP);
+  if (whole === undefined) return -EFAULT;
+  const bitmap = vfioBitmap.decode(whole, SIZE);
+  return checkBitmap(bitmap, BigInt(size)) || bitmap;
 }
 
 /**
