@@ -1,4 +1,4 @@
-import { NATIVE_DRIVERS, SILICON } from '@vfiokit/core';
+import { NATIVE_DRIVERS, SILICON, type SiliconModel } from '@vfiokit/core';
 import { describeMachine, Machine } from '@vfiokit/host';
 import { MemoryBlock } from '@vfiokit/pci';
 import { expect, test } from 'vitest';
@@ -32,16 +32,14 @@ test('a model of silicon puts registers behind the BARs of a function that it kn
   const registers = new MemoryBlock(4096);
   registers.write(0x10, 4, 0x600d);
   const asked: string[] = [];
+  const model: SiliconModel = {
+    describe(name, description) {
+      asked.push(name);
+      return { ...description, bars: [{ size: 4096, kind: 'memory', block: registers }] };
+    },
+  };
   const machine = new Machine(description, {
-    register: (host) =>
-      host.register(SILICON, {
-        useValue: {
-          describe(name: string, found: { bars: readonly [object] }) {
-            asked.push(name);
-            return { ...found, bars: [{ ...found.bars[0], block: registers }] };
-          },
-        },
-      }),
+    register: (host) => host.register(SILICON, { useValue: model }),
   });
   const pdev = machine.function(PF);
   pdev.enable();
