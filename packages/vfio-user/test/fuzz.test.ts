@@ -5,6 +5,8 @@ import { TestDevice, TestMigration } from './test-device.js';
 /** How many messages are sent: a hundred thousand, or as many as the environment says. */
 const MESSAGES = Number(process.env.VFIOKIT_FUZZ_MESSAGES ?? 100_000);
 const SESSION = 50;
+/** About ten times of what they take. */
+const TIMEOUT = 60_000 + MESSAGES / 10;
 
 /** Random numbers that repeat (mulberry32). */
 function random(seed: number): (below: number) => number {
@@ -81,25 +83,29 @@ async function stageOf(): Promise<Bench> {
   return bench({}, device);
 }
 
-test(`${MESSAGES} mutated messages neither throw nor leak a descriptor nor stop the server`, async () => {
-  const roll = random(0x5eed);
-  using stage = await stageOf();
-  const before = stage.descriptors;
-  for (let sent = 0; sent < MESSAGES; sent += SESSION) {
-    const peer = stage.connect();
-    peer.client.send(message(1, json('{"capabilities":{"max_msg_fds":8}}\0')));
-    stage.memory.readLater(0x10000, new Uint8Array(8), () => {});
-    for (let i = 0; i < SESSION && !peer.closed; i += 1) {
-      mutate(peer, roll);
-      if (integer(roll, 5) === 0) stage.memory.readLater(0x10000, new Uint8Array(8), () => {});
-      stage.device.raise(2, integer(roll, 3));
+test(
+  `${MESSAGES} mutated messages neither throw nor leak a descriptor nor stop the server`,
+  async () => {
+    const roll = random(0x5eed);
+    using stage = await stageOf();
+    const before = stage.descriptors;
+    for (let sent = 0; sent < MESSAGES; sent += SESSION) {
+      const peer = stage.connect();
+      peer.client.send(message(1, json('{"capabilities":{"max_msg_fds":8}}\0')));
+      stage.memory.readLater(0x10000, new Uint8Array(8), () => {});
+      for (let i = 0; i < SESSION && !peer.closed; i += 1) {
+        mutate(peer, roll);
+        if (integer(roll, 5) === 0) stage.memory.readLater(0x10000, new Uint8Array(8), () => {});
+        stage.device.raise(2, integer(roll, 3));
+      }
+      peer.client.packets.length = 0;
+      peer.client.disconnect();
+      stage.device.accesses.length = 0;
+      stage.device.masks.length = 0;
+      stage.events.length = 0;
+      expect(stage.descriptors).toBe(before);
     }
-    peer.client.packets.length = 0;
-    peer.client.disconnect();
-    stage.device.accesses.length = 0;
-    stage.device.masks.length = 0;
-    stage.events.length = 0;
-    expect(stage.descriptors).toBe(before);
-  }
-  expect(stage.hello().stays).toBe(true);
-});
+    expect(stage.hello().stays).toBe(true);
+  },
+  TIMEOUT,
+);

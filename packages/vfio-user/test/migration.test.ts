@@ -275,6 +275,14 @@ describe('dirty pages', () => {
     stage[Symbol.dispose]();
   });
 
+  test('the bits of a whole address space are as quickly told as those of what was written', async () => {
+    const { stage, peer } = await logging();
+    stage.memory.write(0x103000, new Uint8Array(4));
+    const request = bytes(u32(24 + 16 + 8, 1), u64(0, 2 ** 63, 2 ** 57, 8));
+    expect(peer.ask(3, request).view.getBigUint64(40, true)).toBe(1n);
+    stage[Symbol.dispose]();
+  });
+
   test('lent memory counts as written', async () => {
     const { stage, peer } = await logging();
     stage.memory.view(0x102000, 0x1000, 'write');

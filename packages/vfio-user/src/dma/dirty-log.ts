@@ -53,19 +53,17 @@ export class DirtyLog {
     const own = this.#pageSize;
     const first = Math.floor(address / own);
     const last = Math.ceil((address + length) / own) - 1;
-    for (let page = first; page <= last; ) {
-      const chunk = Math.floor(page / CHUNK_PAGES);
-      const dirty = this.#chunks.get(chunk);
+    // A client may ask for its whole address space, of which only so much was written.
+    for (const [chunk, dirty] of this.#chunks) {
+      const start = Math.max(first, chunk * CHUNK_PAGES);
       const end = Math.min((chunk + 1) * CHUNK_PAGES, last + 1);
-      if (dirty !== undefined)
-        for (let at = page; at < end; at += 1) {
-          const bit = 1 << (at & 7);
-          const byte = (at % CHUNK_PAGES) >>> 3;
-          if ((dirty[byte]! & bit) === 0) continue;
-          dirty[byte]! &= ~bit;
-          mark(bits, at * own - address, own, pageSize, length);
-        }
-      page = end;
+      for (let page = start; page < end; page += 1) {
+        const bit = 1 << (page & 7);
+        const byte = (page % CHUNK_PAGES) >>> 3;
+        if ((dirty[byte]! & bit) === 0) continue;
+        dirty[byte]! &= ~bit;
+        mark(bits, page * own - address, own, pageSize, length);
+      }
     }
   }
 }
