@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 
+export { type CaptureMachineOptions, captureMachine } from './machine/capture-machine.js';
 export { describeCapture } from './machine/describe-capture.js';
 export type { FunctionSpec, MachineDescription, MachineLiteral } from './machine/description.js';
 export { machineJsonSchema } from './machine/json-schema.js';

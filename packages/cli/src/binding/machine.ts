@@ -20,7 +20,7 @@ import {
   registerBinder,
   type TransactionOptions,
 } from '@vfiokit/binder';
-import { describeCapture, Machine, MODPROBE, type OpenedMachine, openMachine } from '@vfiokit/host';
+import { captureMachine, MODPROBE, type OpenedMachine, openMachine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 import { container as root } from 'tsyringe';
 import type { Io } from '../io.js';
@@ -65,7 +65,10 @@ export async function openBinding(name: string, aliases?: string): Promise<Bindi
  */
 export async function openSimulation(name: string, aliases?: string): Promise<BindingMachine> {
   const real = await openBinding(name, aliases);
-  const machine = new Machine(await describeCapture(real.sysfs, name), await machineOptions());
+  const machine = await captureMachine(real.sysfs, name, {
+    ...(await machineOptions()),
+    architecture: real.input.host.architecture.value,
+  });
   const { sysfs } = machine;
   const host = await readHost(sysfs);
   const usage = await readUsage(sysfs, host);

@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
  * connection. undefined for who sits at the machine, or came another way.
  */
 export function operatorInterface(
-  connection = process.env['SSH_CONNECTION'],
+  connection = process.env.SSH_CONNECTION,
   interfaces = networkInterfaces(),
 ): string | undefined {
   const address = connection?.split(' ')[2];

@@ -4,6 +4,7 @@ import type { MachineDescription, MachineLiteral } from './description.js';
 import { describeMachine } from './read-description.js';
 
 const BUS = '/sys/bus/pci';
+const MODELLED = ['x86_64', 's390x', 'ppc64le', 'aarch64'] as const;
 const HEADER_BRIDGE_CLASS = '0604';
 /** Drivers that leave DMA to a user although they are no VFIO drivers. */
 const MANAGED_DMA: ReadonlySet<string> = new Set(['pcieport', 'pci-stub']);
@@ -21,13 +22,13 @@ interface Captured {
 
 /**
  * A captured machine as a description, so that what would be done on it can be tried on a model: its functions, groups,
- * drivers and overrides. What was not captured is left to the model's defaults; functions get no BARs, and drivers take
- * what they had. Virtual functions come from their PF where the capture tells how they lie, else they stand alone.
+ * drivers and overrides. What was not captured is left to the model's defaults; functions have no BARs here, and drivers
+ * take what they had. Virtual functions come from their PF where the capture tells how they lie, else they stand alone.
  */
 export async function describeCapture(
   sysfs: Sysfs,
   name: string,
-  architecture: MachineLiteral['architecture'] = 'x86_64',
+  architecture?: string,
 ): Promise<MachineDescription> {
   const listed = await sysfs.list(`${BUS}/devices`);
   const names = typeof listed === 'number' ? [] : listed;
@@ -46,13 +47,16 @@ export async function describeCapture(
       ? captured.filter(({ isVf }) => isVf)
       : [],
   );
+  for (const { at, literal } of captured)
+    if (literal.sriov !== undefined)
+      literal.sriov = { ...literal.sriov, vfs: await readVfs(sysfs, at, captured) };
   const functions = captured.filter((one) => !fromPf.has(one)).map(({ literal }) => literal);
   const modules = await readModules(sysfs, captured);
   const release = await readText(sysfs, '/proc/sys/kernel/osrelease');
   const vfio = await readVfioDrivers(sysfs);
   return describeMachine({
     name,
-    architecture,
+    architecture: MODELLED.find((one) => one === architecture) ?? 'x86_64',
     kernel: typeof release === 'number' ? 'unknown' : release.trim(),
     functions,
     modules,
@@ -102,6 +106,7 @@ async function readFunction(
     // A bridge of which nobody knows where it leads leads nowhere: what is behind it hangs from its domain.
     if (secondary !== undefined) literal.bridgeTo = Number(secondary).toString(16).padStart(2, '0');
   }
+  literal.provides = await readClassDevices(sysfs, at);
   const bootVga = await text('boot_vga');
   if (bootVga !== undefined) literal.bootVga = bootVga === '1';
   const sriov = await readSriov(text);
@@ -110,6 +115,27 @@ async function readFunction(
     literal.express = true;
   }
   return { at, driver, literal, isVf: (await link('physfn')) !== undefined };
+}
+
+/** What a driver's class devices are called, by folder: the first that a person would name it by. */
+const CLASS_DEVICES = {
+  net: /./,
+  nvme: /./,
+  graphics: /./,
+  drm: /^card\d+$/,
+  sound: /^card\d+$/,
+  infiniband: /./,
+  block: /./,
+} as const;
+
+async function readClassDevices(sysfs: Sysfs, at: string): Promise<FunctionLiteral['provides']> {
+  const provides: Record<string, string> = {};
+  for (const [folder, pattern] of Object.entries(CLASS_DEVICES)) {
+    const names = await sysfs.list(`${BUS}/devices/${at}/${folder}`);
+    const name = typeof names === 'number' ? undefined : names.find((one) => pattern.test(one));
+    if (name !== undefined) provides[folder] = name;
+  }
+  return provides;
 }
 
 async function readSriov(
@@ -128,6 +154,20 @@ async function readSriov(
     stride: stride!,
     device: device.padStart(4, '0'),
   };
+}
+
+/** What was captured of a PF's VFs, by their number. */
+async function readVfs(sysfs: Sysfs, pf: string, captured: readonly Captured[]) {
+  const vfs: { group?: number; provides?: Record<string, string> }[] = [];
+  for (;;) {
+    const link = await sysfs.readLink(`${BUS}/devices/${pf}/virtfn${vfs.length}`);
+    if (typeof link === 'number') return vfs;
+    const { group, provides } = captured.find(({ at }) => at === baseName(link))?.literal ?? {};
+    vfs.push({
+      ...(typeof group === 'number' ? { group } : {}),
+      ...(provides === undefined ? {} : { provides }),
+    });
+  }
 }
 
 /** Host drivers by their modules; each takes the ids of what it has. */

@@ -39,6 +39,17 @@ const MATCH = v.pipe(
 /** MSI-X vectors. */
 const MSIX = v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2048)));
 
+/** What a function's own driver makes of it: `{ net: eth0 }`. */
+const PROVIDES = v.optional(
+  v.record(
+    v.picklist(['net', 'block', 'nvme', 'drm', 'graphics', 'sound', 'infiniband']),
+    v.string(),
+  ),
+  {},
+);
+/** The number of an IOMMU group. */
+const GROUP = v.pipe(v.number(), v.integer(), v.minValue(0));
+
 const SRIOV = v.strictObject({
   /** The most VFs there can be. */
   total: v.pipe(v.number(), v.integer(), v.minValue(1)),
@@ -53,6 +64,8 @@ const SRIOV = v.strictObject({
   /** BARs and MSI-X vectors of each VF. */
   bars: v.optional(v.array(SIZE), []),
   msix: MSIX,
+  /** What is to be said of VFs one by one, the first of them first. */
+  vfs: v.optional(v.array(v.strictObject({ group: v.optional(GROUP), provides: PROVIDES })), []),
 });
 
 const FUNCTION = v.strictObject({
@@ -66,7 +79,7 @@ const FUNCTION = v.strictObject({
   /** The bus behind a bridge. */
   bridgeTo: v.optional(hexNumber('2')),
   /** The number of its IOMMU group; none for a function that is in none, absent for one of its own. */
-  group: v.optional(v.union([v.pipe(v.number(), v.integer(), v.minValue(0)), v.literal('none')])),
+  group: v.optional(v.union([GROUP, v.literal('none')])),
   bars: v.optional(v.array(SIZE), []),
   msix: MSIX,
   /** Whether it is PCI Express; conventional ones have no extended configuration space. */
@@ -77,11 +90,7 @@ const FUNCTION = v.strictObject({
   bootVga: v.optional(v.boolean()),
   numaNode: v.optional(v.number()),
   override: v.optional(v.string()),
-  /** What its own driver makes of it: `{ net: eth0 }`. */
-  provides: v.optional(
-    v.record(v.picklist(['net', 'block', 'drm', 'sound', 'infiniband']), v.string()),
-    {},
-  ),
+  provides: PROVIDES,
   /** False for a function that no driver takes by itself at boot. */
   probe: v.optional(v.boolean(), true),
 });

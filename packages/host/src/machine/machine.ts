@@ -114,7 +114,7 @@ export class Machine {
     this.#surroundings = {
       bus: () => this.pci,
       function: (device) => this.#functions.get(device)!,
-      provides: (device) => this.#specs.get(device.name)?.provides ?? {},
+      provides: (device) => (this.#specs.get(device.name) ?? this.#vfSpec(device))?.provides ?? {},
       classes: this.core.sys.directory('class'),
       settleVfs: () => this.#settleVfs(),
       core: this.core,
@@ -162,12 +162,20 @@ export class Machine {
     return this.#add(spec);
   }
 
-  /** Opens a device as a virtual machine monitor does. @throws VfioError what opening fails with. */
-  open(name: string, command?: string): DeviceUser {
-    const group = this.#groupOf.get(name);
+  /**
+   * Opens a device, or several of one group, as a virtual machine monitor does.
+   *
+   * @throws VfioError what opening fails with.
+   */
+  open(names: string | readonly string[], command?: string, guest?: string): DeviceUser {
+    const all = typeof names === 'string' ? [names] : names;
+    const group = this.#groupOf.get(all[0] ?? '');
     if (group === undefined)
-      throw new VfioError('EINVAL', `${name}: in no IOMMU group; there is nothing to open`);
-    return this.users.open(name, `${group.id}`, command);
+      throw new VfioError('EINVAL', `${all[0]}: in no IOMMU group; there is nothing to open`);
+    return this.users.open(all, `${group.id}`, {
+      ...(command === undefined ? {} : { command }),
+      ...(guest === undefined ? {} : { guest }),
+    });
   }
 
   /**
@@ -309,9 +317,17 @@ export class Machine {
       const pf = this.pci.devices.get(pdev.physfn!.name)!;
       const device = new PciBusDevice(pdev.name, this.#facts(pdev, undefined), pf.parent, pf);
       device.driverOverride = this.#overrides.get(pdev.name);
-      this.#insert(device, pdev, undefined);
+      this.#insert(device, pdev, this.#vfSpec(device)?.group);
       void this.pci.addVf(device);
     }
+  }
+
+  /** What the description says of one VF. */
+  #vfSpec({ physfn, address }: PciBusDevice) {
+    const sriov = physfn && this.#specs.get(physfn.name)?.sriov;
+    if (sriov === undefined) return undefined;
+    const distance = address.routingId - physfn!.address.routingId - sriov.offset;
+    return sriov.vfs[distance / sriov.stride];
   }
 
   #facts(pdev: PciDevice, spec: FunctionSpec | undefined): PciFunctionFacts {
