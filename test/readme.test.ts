@@ -2,23 +2,11 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { packageFolders, ROOT, readText } from './house.js';
 
-/** Begins with a function, or with the tables of a machine, that its reader has; its package's tests do what it does. */
-const READERS_OWN = [
-  'igd',
-  'mlx',
-  'nvgrace-gpu',
-  'nvlink',
-  'variants-more',
-  'vfio-user',
-  'virtio',
-  'zpci',
-];
-
-/** Examples that are not a program of their own. `testing` declares tests, which those who use it show to run. */
-const NOT_RUN = new Set(['testing', ...READERS_OWN].map((name) => `packages/${name}`));
+/** Declares tests, which those who use it show to run: no program of its own. */
+const TESTING = 'packages/testing';
 
 const homes = [...packageFolders('packages').map((name) => `packages/${name}`), 'test'].filter(
-  (home) => !NOT_RUN.has(home) && (home === 'test' || existsSync(`${ROOT}${home}/README.md`)),
+  (home) => home !== TESTING && (home === 'test' || existsSync(`${ROOT}${home}/README.md`)),
 );
 
 /** The first program in a README. */

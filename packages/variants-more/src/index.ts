@@ -5,6 +5,7 @@ export { FakeHisiQm, type FakeHisiQmOptions, FakeHisiVf } from './hisi/fake-hisi
 export { hisiAccDriver } from './hisi/hisi-driver.js';
 export { HisiQm, type HisiVf } from './hisi/hisi-qm.js';
 export { ISM_OFFSET_SHIFT, ismDriver } from './ism/ism-driver.js';
+export { ismMemory } from './ism/ism-memory.js';
 export type { IsmInstructions } from './ism/ism-platform.js';
 export { FakePdsCore, FakePdsVf } from './pds/fake-pds-core.js';
 export { PDS_LM_CMD, type PdsCommand, PdsCore, type PdsResult } from './pds/pds-core.js';
