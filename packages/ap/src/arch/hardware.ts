@@ -5,6 +5,7 @@ import type { ApInstructions, ApMessage, AqicRequest } from './instructions.js';
 import { ApMask } from './mask.js';
 import { type ApMatrix, matrixHas } from './matrix.js';
 import type { QciFlags, QciInfo } from './qci.js';
+import { QueueSlice } from './queue-slice.js';
 import { AP_QUEUE_STATUS, AP_RESPONSE, type QueueStatus, queueStatus } from './queue-status.js';
 import { SclpConsole } from './sclp.js';
 import type { TapqInfo } from './tapq-info.js';
@@ -39,16 +40,6 @@ interface Adapter {
   state: AdapterState;
 }
 
-/** A slice of an adapter: what one queue holds. */
-interface Slice {
-  readonly requests: { readonly message: ApMessage; readonly readyAt: number }[];
-  resetUntil: number;
-  irq: (AqicRequest & { readonly since: number }) | undefined;
-  irqOffUntil: number;
-  /** Whether messages or secrets may lie in it: set by a request, cleared by ZAPQ. */
-  used: boolean;
-}
-
 /**
  * Crypto adapters and the logical partition they belong to: the lowest level of AP configuration.
  *
@@ -57,7 +48,7 @@ interface Slice {
  */
 export class ApHardware implements ApInstructions {
   readonly #adapters = new Map<number, Adapter>();
-  readonly #slices: (Slice | undefined)[] = [];
+  readonly #slices: (QueueSlice | undefined)[] = [];
   readonly #times: { readonly reset: number; readonly aqic: number; readonly service: number };
   readonly #installed: boolean;
   #qci: QciInfo;
@@ -172,7 +163,7 @@ export class ApHardware implements ApInstructions {
 
   /** Whether a queue's interrupts are on, or about to be. */
   interruptsEnabled(apqn: Apqn): boolean {
-    return this.#slices[apqn]?.irq !== undefined;
+    return this.#slices[apqn]?.interruptsEnabled ?? false;
   }
 
   tapq(apqn: Apqn): QueueStatus {
@@ -199,15 +190,9 @@ export class ApHardware implements ApInstructions {
     const slice = this.#slice(apqn);
     if (request.enable && (request.nib === 0 || request.nib >= 2 ** 53))
       return queueStatus(AP_RESPONSE.INVALID_ADDRESS, this.#flags(apqn));
-    if (request.enable === (slice.irq !== undefined))
+    if (request.enable === slice.interruptsEnabled)
       return queueStatus(AP_RESPONSE.OTHERWISE_CHANGED, this.#flags(apqn));
-    const at = this.clock.now + this.#times.aqic;
-    if (request.enable) {
-      slice.irq = { ...request, since: at };
-    } else {
-      slice.irq = undefined;
-      slice.irqOffUntil = at;
-    }
+    slice.setInterrupts(request, this.#times.aqic);
     return queueStatus(AP_RESPONSE.NORMAL, this.#flags(apqn));
   }
 
@@ -225,10 +210,9 @@ export class ApHardware implements ApInstructions {
     const code = this.#availability(apqn);
     if (code !== AP_RESPONSE.NORMAL) return queueStatus(code, this.#flags(apqn));
     const slice = this.#slice(apqn);
-    if (slice.requests.length > this.tapqInfo(apqn)!.depthMinusOne)
+    if (slice.length > this.#depth(apqn))
       return queueStatus(AP_RESPONSE.Q_FULL_OR_NO_REPLY, this.#flags(apqn));
-    slice.used = true;
-    slice.requests.push({ message, readyAt: this.clock.now + this.#times.service });
+    slice.put(message, this.#times.service);
     if (this.#times.service === 0) this.#interrupt(apqn);
     else this.clock.after(this.#times.service, () => this.#interrupt(apqn));
     return queueStatus(AP_RESPONSE.NORMAL, this.#flags(apqn));
@@ -237,27 +221,19 @@ export class ApHardware implements ApInstructions {
   dqap(apqn: Apqn): { status: QueueStatus; message?: ApMessage } {
     const code = this.#availability(apqn);
     if (code !== AP_RESPONSE.NORMAL) return { status: queueStatus(code, this.#flags(apqn)) };
-    const { requests } = this.#slice(apqn);
-    const reply = requests[0];
-    if (reply === undefined || reply.readyAt > this.clock.now)
+    const message = this.#slices[apqn]?.take();
+    if (message === undefined)
       return { status: queueStatus(AP_RESPONSE.Q_FULL_OR_NO_REPLY, this.#flags(apqn)) };
-    requests.shift();
-    return { status: queueStatus(AP_RESPONSE.NORMAL, this.#flags(apqn)), message: reply.message };
+    return { status: queueStatus(AP_RESPONSE.NORMAL, this.#flags(apqn)), message };
   }
 
   #reset(instruction: 'RAPQ' | 'ZAPQ', apqn: Apqn): QueueStatus {
     const forced = this.#forced(instruction, apqn);
     const code = forced ?? this.#availability(apqn);
     if (code === AP_RESPONSE.NORMAL) {
-      const slice = this.#slices[apqn];
+      this.#slices[apqn]?.reset(instruction === 'ZAPQ');
       // A queue that nobody ever used has nothing to drop, but it is busy with the reset all the same.
-      if (slice !== undefined) {
-        slice.requests.length = 0;
-        slice.irq = undefined;
-        slice.irqOffUntil = 0;
-        if (instruction === 'ZAPQ') slice.used = false;
-      }
-      if (this.#times.reset > 0) this.#slice(apqn).resetUntil = this.clock.now + this.#times.reset;
+      if (this.#times.reset > 0) this.#slice(apqn).stayResetting(this.#times.reset);
     }
     return queueStatus(code, this.#flags(apqn));
   }
@@ -278,40 +254,27 @@ export class ApHardware implements ApInstructions {
     const { state } = this.#adapters.get(apidOf(apqn))!;
     if (state === 'standby') return AP_RESPONSE.DECONFIGURED;
     if (state === 'checkstopped') return AP_RESPONSE.CHECKSTOPPED;
-    const slice = this.#slices[apqn];
-    return slice !== undefined && slice.resetUntil > this.clock.now
-      ? AP_RESPONSE.RESET_IN_PROGRESS
-      : AP_RESPONSE.NORMAL;
+    return this.#slices[apqn]?.resetting ? AP_RESPONSE.RESET_IN_PROGRESS : AP_RESPONSE.NORMAL;
   }
 
   #flags(apqn: Apqn): number {
-    const slice = this.#slices[apqn];
-    if (slice === undefined) return AP_QUEUE_STATUS.QUEUE_EMPTY;
-    const { now } = this.clock;
-    let flags = slice.requests.length === 0 ? AP_QUEUE_STATUS.QUEUE_EMPTY : 0;
-    const first = slice.requests[0];
-    if (first !== undefined && first.readyAt <= now) flags |= AP_QUEUE_STATUS.REPLIES_WAITING;
-    const depth = this.#adapters.get(apidOf(apqn))?.info.depthMinusOne ?? 0;
-    if (slice.requests.length > depth) flags |= AP_QUEUE_STATUS.QUEUE_FULL;
-    const enabled = slice.irq === undefined ? slice.irqOffUntil > now : slice.irq.since <= now;
-    if (enabled) flags |= AP_QUEUE_STATUS.IRQ_ENABLED;
-    return flags;
+    return this.#slices[apqn]?.flags(this.#depth(apqn)) ?? AP_QUEUE_STATUS.QUEUE_EMPTY;
+  }
+
+  #depth(apqn: Apqn): number {
+    return this.#adapters.get(apidOf(apqn))?.info.depthMinusOne ?? 0;
   }
 
   #interrupt(apqn: Apqn): void {
-    const irq = this.#slices[apqn]?.irq;
-    if (irq === undefined || irq.since > this.clock.now) return;
+    const irq = this.#slices[apqn]?.interrupt;
+    if (irq === undefined) return;
     irq.notify?.();
     if (irq.guest === undefined) this.#interrupts += 1;
     else irq.guest.area.setPending(irq.guest.isc);
   }
 
-  #slice(apqn: Apqn): Slice {
-    let slice = this.#slices[apqn];
-    if (slice === undefined) {
-      slice = { requests: [], resetUntil: 0, irq: undefined, irqOffUntil: 0, used: false };
-      this.#slices[apqn] = slice;
-    }
-    return slice;
+  #slice(apqn: Apqn): QueueSlice {
+    this.#slices[apqn] ??= new QueueSlice(this.clock);
+    return this.#slices[apqn];
   }
 }

@@ -4,7 +4,6 @@ import { type Apqn, apidOf, apqiOf, apqnOf } from '../arch/apqn.js';
 import type { ApInstructions } from '../arch/instructions.js';
 import type { QueueMatrix } from '../arch/matrix.js';
 import type { KernelClock } from '../kernel-clock.js';
-import type { ApOwnership } from '../vfio-ap/matrix-dev.js';
 import { type ApAttributes, ApBusType, type ApDevice } from './ap-bus-type.js';
 import type { ApCard } from './ap-card.js';
 import type { ApDriver } from './ap-driver.js';
@@ -36,7 +35,7 @@ export interface ApBusParts {
  *
  * Nothing here knows vfio_ap; it is a driver that happens not to be a default one and happens to have a veto.
  */
-export class ApBus extends Bus<ApDevice, ApDriver> implements ApOwnership {
+export class ApBus extends Bus<ApDevice, ApDriver> {
   readonly ap: ApInstructions;
   readonly clock: KernelClock;
   readonly perms: ApPerms;
@@ -128,6 +127,7 @@ export class ApBus extends Bus<ApDevice, ApDriver> implements ApOwnership {
     return this.perms.reserves(apqn) ? 1 : 0;
   }
 
+  /** Whether any queue of a product belongs to them (ap_apqn_in_matrix_owned_by_def_drv). */
   anyOwnedByDefaultDrivers(queues: QueueMatrix): boolean {
     if (this.#overrides === 0) return this.perms.reservesAny(queues);
     return queues.apm.ids.some((apid) =>

@@ -11,7 +11,7 @@ import { Kvm, type KvmSpec, STFLE } from '../kvm/kvm.js';
 import type { EmulatedDevice } from '../vfio/emulated-device.js';
 import { GuestInstructions } from './guest-instructions.js';
 import { VfioApDevice } from './vfio-ap-device.js';
-import type { VfioDoor } from './vfio-user.js';
+import type { VfioDoor } from './vmm-files.js';
 
 /** The features of a guest's CPU model that concern AP; the last three need the first. */
 export interface ApCpuModel {

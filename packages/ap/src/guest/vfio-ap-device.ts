@@ -12,7 +12,7 @@ import {
 } from '@vfiokit/uapi';
 import type { Kvm } from '../kvm/kvm.js';
 import type { EmulatedDevice } from '../vfio/emulated-device.js';
-import { type VfioDoor, type VfioUser, vfioUser } from './vfio-user.js';
+import { openVmmFiles, type VfioDoor, type VmmFiles } from './vmm-files.js';
 
 /** What the VMM does when the device has something to say. */
 export interface VfioApDeviceEvents {
@@ -25,7 +25,7 @@ export interface VfioApDeviceEvents {
 /** QEMU's `vfio-ap` device, realized: an open VFIO device, tied to the machine, with its eventfds (hw/vfio/ap.c). */
 export class VfioApDevice implements Disposable {
   readonly #process: Process;
-  readonly #user: VfioUser;
+  readonly #files: VmmFiles;
   readonly #file: VfioDevice;
   readonly #eventFds: number[] = [];
   readonly #warnings: string[] = [];
@@ -44,12 +44,12 @@ export class VfioApDevice implements Disposable {
     readonly door: VfioDoor = 'group',
   ) {
     this.#process = kvm.process;
-    this.#user = vfioUser(door, dev, device, kvm);
+    this.#files = openVmmFiles(door, dev, device, kvm);
     try {
-      this.#user.addToKvm(kvmVfio);
-      this.#file = this.#user.openDevice();
+      this.#files.addToKvm(kvmVfio);
+      this.#file = this.#files.openDevice();
     } catch (error) {
-      this.#user.close();
+      this.#files.close();
       throw error;
     }
     this.#registerIrq(VFIO_AP_REQ_IRQ_INDEX, events.requested);
@@ -68,13 +68,13 @@ export class VfioApDevice implements Disposable {
 
   /** Takes a piece of the guest's storage out of what is mapped for the device. */
   unmap(iova: number): void {
-    this.#user.unmap(iova);
+    this.#files.unmap(iova);
   }
 
   /** Takes the device out of the machine: everything is closed. */
   [Symbol.dispose](): void {
     for (const fd of this.#eventFds.splice(0)) this.#process.fds.close(fd);
-    this.#user.close();
+    this.#files.close();
   }
 
   #registerIrq(index: number, sink: () => void): void {

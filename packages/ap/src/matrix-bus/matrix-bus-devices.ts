@@ -10,7 +10,7 @@ import {
 } from '@vfiokit/driver-model';
 import type { VfioGroups } from '@vfiokit/iommu';
 import { type MdevBus, type MdevDriver, MdevParent } from '@vfiokit/mdev';
-import { VfioError } from '@vfiokit/uapi';
+import { VFIO_DEVICE_API_AP_STRING, VfioError } from '@vfiokit/uapi';
 import { plainBusType } from '../bus/plain-bus-type.js';
 import type { KernelClock } from '../kernel-clock.js';
 import { ASSIGNABLE, type Assignable } from '../passthrough/assignable.js';
@@ -111,7 +111,7 @@ export class MatrixBusDevices {
     const of = (parent: MdevParent) => this.#devices.get(parent.device.name)!;
     return {
       name: 'matrix_mdev',
-      deviceApi: 'vfio-ap',
+      deviceApi: VFIO_DEVICE_API_AP_STRING,
       deviceAttributes: [
         {
           name: 'guest_matrix',

@@ -1,5 +1,5 @@
 import type { KernelLog } from '@vfiokit/driver-model';
-import type { EventFd } from '@vfiokit/uapi';
+import { type EventFd, VFIO_AP_CFG_CHG_IRQ_INDEX, VFIO_AP_REQ_IRQ_INDEX } from '@vfiokit/uapi';
 import type { Apqn } from '../arch/apqn.js';
 import type { ApMatrix } from '../arch/matrix.js';
 import { AP_RESPONSE, queueStatus } from '../arch/queue-status.js';
@@ -9,9 +9,6 @@ import type { PagePins } from '../vfio/page-pins.js';
 import type { PassedQueue } from './passed-queue.js';
 import type { QueueInterrupts } from './queue-interrupts.js';
 import type { QueueReset } from './queue-reset.js';
-
-/** The eventfds of the device, by the index that VFIO_DEVICE_SET_IRQS calls them. */
-export const VFIO_AP_IRQ = { REQUEST: 0, CONFIG_CHANGED: 1 } as const;
 
 /** What an attachment works with. */
 export interface AttachmentParts {
@@ -32,7 +29,7 @@ export interface AttachmentParts {
 
 /** What ties a device that passes queues to the virtual machine that uses it: masks, hook, eventfds. */
 export class GuestAttachment {
-  /** Signalled by {@link VFIO_AP_IRQ} index. They outlive a close. */
+  /** The eventfds of VFIO_DEVICE_SET_IRQS, by index (VFIO_AP_*_IRQ_INDEX). They outlive a close. */
   readonly triggers: (EventFd | undefined)[] = [];
   #kvm: Kvm | undefined;
   #pins: PagePins | undefined;
@@ -79,7 +76,7 @@ export class GuestAttachment {
   push(masks: ApMatrix): void {
     if (this.#kvm === undefined) return;
     this.#kvm.setMasks(masks);
-    this.triggers[VFIO_AP_IRQ.CONFIG_CHANGED]?.signal();
+    this.triggers[VFIO_AP_CFG_CHG_IRQ_INDEX]?.signal();
   }
 
   /**
@@ -90,9 +87,9 @@ export class GuestAttachment {
     const { log, name } = this.parts;
     if (this.#kvm !== undefined) {
       this.#kvm.clearMasks();
-      this.triggers[VFIO_AP_IRQ.CONFIG_CHANGED]?.signal();
+      this.triggers[VFIO_AP_CFG_CHG_IRQ_INDEX]?.signal();
     }
-    const trigger = this.triggers[VFIO_AP_IRQ.REQUEST];
+    const trigger = this.triggers[VFIO_AP_REQ_IRQ_INDEX];
     if (trigger !== undefined) {
       if (count % 10 === 0) log.write('info', name, `relaying device request to user (#${count})`);
       trigger.signal();

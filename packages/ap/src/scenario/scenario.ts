@@ -1,10 +1,9 @@
-import { VfioError } from '@vfiokit/uapi';
 import * as v from 'valibot';
-import { isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { AdapterSpec } from '../arch/adapter.js';
 import type { HardwareSpec } from '../arch/hardware.js';
 import type { ApBusParameters } from '../bus/ap-bus.js';
 import { VFIO_AP_GENERATIONS, type VfioApGeneration } from '../vfio-ap/generation.js';
+import { LocatedYaml, type YamlPath } from './located-yaml.js';
 import { STEP_KINDS, type Verb } from './step-kinds.js';
 import { flag, id, ids, number, text } from './steps/fields.js';
 
@@ -86,6 +85,7 @@ const expectedGuests = v.record(text, v.array(text));
 
 /** The keys of a step beside its verb. */
 const BESIDE = ['expect', 'guests', 'breaks'] as const;
+type Beside = (typeof BESIDE)[number];
 
 /**
  * Reads a scenario.
@@ -94,93 +94,47 @@ const BESIDE = ['expect', 'guests', 'breaks'] as const;
  * @throws VfioError `EINVAL` with line and column of what is wrong.
  */
 export function parseScenario(source: string, name: string): Scenario {
-  const lines = new LineCounter();
-  // Every scalar stays a text: YAML would make a number of 05.0004.
-  const yaml = parseDocument(source, { lineCounter: lines, schema: 'failsafe' });
-  const at = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${name}:${line}:${col}`;
-  };
-  const [broken] = yaml.errors;
-  if (broken !== undefined)
-    throw new VfioError('EINVAL', `${at(broken.pos[0])}: ${broken.message.split('\n')[0]}`);
-  const offsetOf = (path: readonly PropertyKey[]): number => {
-    for (let length = path.length; length >= 0; length--) {
-      const node = yaml.getIn(path.slice(0, length), true);
-      if (isNode(node) && node.range) return node.range[0];
-    }
-    return 0;
-  };
-  const check = <T>(
-    schema: v.GenericSchema<unknown, T>,
-    value: unknown,
-    path: readonly PropertyKey[],
-  ): T => {
-    const result = v.safeParse(schema, value);
-    if (result.success) return result.output;
-    const [issue] = result.issues;
-    const inner = issue.path?.map(({ key }) => key as PropertyKey) ?? [];
-    const where = [...path, ...inner];
-    throw new VfioError(
-      'EINVAL',
-      `${at(offsetOf(where))}: ${where.map(String).join('.') || 'the scenario'}: ${issue.message}`,
-    );
-  };
-
-  const read = check(document, plainValue(yaml, name), []);
+  const yaml = new LocatedYaml(source, name);
+  const read = yaml.check(document, yaml.value, []);
   return {
     title: read.title,
     machine: read.machine === undefined ? DEFAULT_MACHINE : machineOf(read.machine),
-    steps: read.steps.map((step, n) => {
-      const path = ['steps', n];
-      const line = lines.linePos(offsetOf(path)).line;
-      const verbs = Object.keys(step).filter((key) => !(BESIDE as readonly string[]).includes(key));
-      const [verb] = verbs;
-      if (verb === undefined || verbs.length > 1)
-        throw new VfioError(
-          'EINVAL',
-          `${at(offsetOf(path))}: a step has one verb, and expect, guests or breaks beside it`,
-        );
-      if (verb !== 'ipl' && !Object.hasOwn(STEP_KINDS, verb))
-        throw new VfioError(
-          'EINVAL',
-          `${at(keyOffset(yaml.getIn(path, true), verb))}: ${verb}: no such step; there are ${[...Object.keys(STEP_KINDS), 'ipl'].sort().join(', ')}`,
-        );
-      const schema = verb === 'ipl' ? iplInput : STEP_KINDS[verb as Verb].schema;
-      return {
-        verb: verb as ScenarioStep['verb'],
-        input: check<unknown>(schema, step[verb], [...path, verb]),
-        expect:
-          step.expect === undefined
-            ? undefined
-            : check(expectation, step.expect, [...path, 'expect']),
-        guests:
-          step.guests === undefined
-            ? undefined
-            : check(expectedGuests, step.guests, [...path, 'guests']),
-        breaks:
-          step.breaks === undefined ? [] : check(v.array(text), step.breaks, [...path, 'breaks']),
-        line,
-      };
-    }),
+    steps: read.steps.map((step, n) => stepOf(yaml, step, ['steps', n])),
   };
 }
 
-/** The document as plain values. An alias without its anchor is found only now. */
-function plainValue(yaml: ReturnType<typeof parseDocument>, name: string): unknown {
-  try {
-    return yaml.toJS() ?? {};
-  } catch (cause) {
-    throw new VfioError('EINVAL', `${name}:1:1: ${(cause as Error).message}`, { cause });
-  }
+function stepOf(
+  yaml: LocatedYaml,
+  step: Readonly<Record<string, unknown>>,
+  path: YamlPath,
+): ScenarioStep {
+  const verb = verbOf(yaml, step, path);
+  const schema = verb === 'ipl' ? iplInput : STEP_KINDS[verb].schema;
+  const beside = <T>(key: Beside, schema: v.GenericSchema<unknown, T>): T | undefined =>
+    step[key] === undefined ? undefined : yaml.check(schema, step[key], [...path, key]);
+  return {
+    verb,
+    input: yaml.check<unknown>(schema, step[verb], [...path, verb]),
+    expect: beside('expect', expectation),
+    guests: beside('guests', expectedGuests),
+    breaks: beside('breaks', v.array(text)) ?? [],
+    line: yaml.line(path),
+  };
 }
 
-function keyOffset(node: unknown, key: string): number {
-  if (!isMap(node)) return isSeq(node) ? (node.range?.[0] ?? 0) : 0;
-  for (const pair of node.items) {
-    if (isNode(pair.key) && String(pair.key) === key) return pair.key.range?.[0] ?? 0;
-  }
-  return node.range?.[0] ?? 0;
+function verbOf(
+  yaml: LocatedYaml,
+  step: Readonly<Record<string, unknown>>,
+  path: YamlPath,
+): ScenarioStep['verb'] {
+  const verbs = Object.keys(step).filter((key) => !(BESIDE as readonly string[]).includes(key));
+  const [verb] = verbs;
+  if (verb === undefined || verbs.length > 1)
+    throw yaml.error(path, 'a step has one verb, and expect, guests or breaks beside it');
+  const known = [...Object.keys(STEP_KINDS), 'ipl'];
+  if (!known.includes(verb))
+    throw yaml.keyError(path, verb, `${verb}: no such step; there are ${known.sort().join(', ')}`);
+  return verb as ScenarioStep['verb'];
 }
 
 function machineOf(read: v.InferOutput<typeof machine>): ScenarioMachine {

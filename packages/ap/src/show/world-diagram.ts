@@ -1,4 +1,5 @@
 import { apqnOf, formatApid } from '../arch/apqn.js';
+import { AP_DEVICE_TYPES } from '../bus/ap-driver.js';
 import type { ApWorld } from '../design/ap-design.js';
 import { hexList, kvmBox } from './boxes.js';
 import type { DiagramNode } from './diagram.js';
@@ -14,20 +15,17 @@ export function worldDiagram(world: ApWorld): DiagramNode {
   };
 }
 
-const TYPES: Readonly<Record<number, string>> = {
-  10: 'CEX4',
-  11: 'CEX5',
-  12: 'CEX6',
-  13: 'CEX7',
-  14: 'CEX8',
-};
+const TYPE_NAMES = new Map<number, string>(
+  Object.entries(AP_DEVICE_TYPES).map(([name, type]) => [type, name]),
+);
 
 function hardwareBox({ partition }: ApWorld): DiagramNode {
   const { hardware } = partition;
   const { apm, aqm, adm } = hardware.configuration;
   const adapters = apm.ids.slice(0, 8).map((apid) => {
-    const type = hardware.tapqInfo(apqnOf(apid, aqm.ids[0] ?? 0));
-    return `${formatApid(apid)} ${type ? (TYPES[type.type] ?? `type ${type.type}`) : ''} ${type?.functions.mode ?? ''} ${hardware.stateOf(apid)}`;
+    const info = hardware.tapqInfo(apqnOf(apid, aqm.ids[0] ?? 0));
+    const type = info === undefined ? '' : (TYPE_NAMES.get(info.type) ?? `type ${info.type}`);
+    return `${formatApid(apid)} ${type} ${info?.functions.mode ?? ''} ${hardware.stateOf(apid)}`;
   });
   if (apm.size > adapters.length) adapters.push(`and ${apm.size - adapters.length} more`);
   return {

@@ -16,6 +16,7 @@ import {
 } from '../arch/matrix.js';
 import { EMPTY_QCI, type QciInfo } from '../arch/qci.js';
 import { AP_RESPONSE, responseCode } from '../arch/queue-status.js';
+import { OLDEST_TYPE } from '../bus/ap-driver.js';
 import type { QueueInterrupts } from '../passthrough/queue-interrupts.js';
 import type { QueueReset } from '../passthrough/queue-reset.js';
 import type { ApMatrixMdev } from './ap-matrix-mdev.js';
@@ -40,9 +41,6 @@ export interface MatrixDevParts {
 }
 
 const { NORMAL, DECONFIGURED, CHECKSTOPPED } = AP_RESPONSE;
-
-/** The oldest adapter type that can be passed to a guest: CEX4. */
-const OLDEST_TYPE = 10;
 
 /**
  * The matrix device: all queues that are bound to vfio_ap, all mediated devices, and what links them

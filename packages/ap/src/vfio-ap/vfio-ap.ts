@@ -1,7 +1,7 @@
 import { attributeFile } from '@vfiokit/driver-model';
 import type { VfioGroups } from '@vfiokit/iommu';
 import { type MdevBus, type MdevDevice, type MdevDriver, MdevParent } from '@vfiokit/mdev';
-import { ERRNO, VfioError } from '@vfiokit/uapi';
+import { ERRNO, VFIO_DEVICE_API_AP_STRING, VfioError } from '@vfiokit/uapi';
 import { AP_DEVICE_TYPES, type ApQueueDriver } from '../bus/ap-driver.js';
 import type { ApSubsystem } from '../bus/ap-subsystem.js';
 import { attachmentIoctl } from '../passthrough/attachment-ioctl.js';
@@ -118,7 +118,7 @@ export class VfioAp {
     return {
       name: 'vfio_ap_mdev',
       module: MODULE,
-      deviceApi: 'vfio-ap',
+      deviceApi: VFIO_DEVICE_API_AP_STRING,
       deviceAttributes: mdevAttributes(
         kernel.core.log,
         (device) => this.#instanceOf(device).matrix,

@@ -52,7 +52,7 @@ function* vmm(world: VfioApWorld, name: string, id: string, results: string[]): 
   });
   yield;
   if (opened) new GuestInstructions(kvm).nqap(0x0504, { id: 1, text: name });
-  opener.user.close();
+  opener.files.close();
 }
 
 describe('every order of steps of', () => {

@@ -4,7 +4,7 @@ import {
   formatApqn,
   GuestInstructions,
   observe,
-  vfioUser,
+  openVmmFiles,
   violations,
 } from '@vfiokit/ap';
 import { VfioError } from '@vfiokit/uapi';
@@ -63,12 +63,12 @@ const EVENTS = {
     const matrix = w.matrices.get(MATRICES[b % 2]!);
     const guest = guestOf(w, a);
     if (matrix === undefined || guest === undefined) return;
-    const user = vfioUser('group', w.partition.dev, matrix.device, guest.kvm);
+    const files = openVmmFiles('group', w.partition.dev, matrix.device, guest.kvm);
     try {
-      user.addToKvm(guest.kvmVfio);
-      user.openDevice();
+      files.addToKvm(guest.kvmVfio);
+      files.openDevice();
     } catch (error) {
-      user.close();
+      files.close();
       throw error;
     }
   },

@@ -10,12 +10,12 @@ import {
   handlePqap,
   Kvm,
   type KvmSpec,
+  openVmmFiles,
   type PagePins,
   type PqapOutcome,
   type VfioApInstance,
   type VfioDoor,
-  type VfioUser,
-  vfioUser,
+  type VmmFiles,
 } from '@vfiokit/ap';
 import type { Blocking } from '@vfiokit/driver-model';
 import type { KvmVfio } from '@vfiokit/iommu';
@@ -155,7 +155,7 @@ export class Mdev {
 /** A VMM that opens a device step by step, for a machine of its own unless told. */
 export class Opener {
   readonly kvm: Kvm;
-  readonly user: VfioUser;
+  readonly files: VmmFiles;
   /** The machine's VFIO device, if this has made it. */
   readonly kvmVfio: KvmVfio | undefined;
 
@@ -167,17 +167,17 @@ export class Opener {
     this.kvm = kvm ?? new Kvm({ name: 'opener' }, partition.hardware);
     const kvmVfio = this.kvm.createVfioDevice();
     this.kvmVfio = typeof kvmVfio === 'number' ? undefined : kvmVfio;
-    this.user = vfioUser(door, partition.dev, vfio, this.kvm);
+    this.files = openVmmFiles(door, partition.dev, vfio, this.kvm);
   }
 
   /** Ties the machine to what is open. A machine that somebody else has made its VFIO device for brings that along. */
   tie(kvmVfio = this.kvmVfio!): this {
-    this.user.addToKvm(kvmVfio);
+    this.files.addToKvm(kvmVfio);
     return this;
   }
 
   open(): VfioDevice {
-    return this.user.openDevice();
+    return this.files.openDevice();
   }
 }
 
@@ -215,7 +215,7 @@ export class Holder {
 
   /** Takes the piece of storage around an address out of what is mapped for the device. */
   unmap(address: number): void {
-    this.#opener.user.unmap(address);
+    this.#opener.files.unmap(address);
   }
 
   /** An ioctl on the open device. */
@@ -233,7 +233,7 @@ export class Holder {
   }
 
   close(): void {
-    this.#opener.user.close();
+    this.#opener.files.close();
   }
 }
 

@@ -60,7 +60,7 @@ describe('opening a mediated device', () => {
     const group = new Opener(m, vfio);
     const cdev = new Opener(m, vfio, { door: 'cdev' }).tie();
     expect(errnoOf(() => cdev.open())).toBe('EBUSY');
-    group.user.close();
+    group.files.close();
     cdev.open();
     expect(errnoOf(() => cdev.open())).toBe('EINVAL');
     expect(errnoOf(() => new Opener(m, vfio))).toBe('EBUSY');
@@ -72,7 +72,7 @@ describe('opening a mediated device', () => {
     const m = free();
     const opener = new Opener(m, m.assigned([5], [4]).instance.vfio).tie();
     opener.open();
-    opener.user.removeFromKvm();
+    opener.files.removeFromKvm();
     expect([...opener.kvm.masks.apm]).toEqual([5]);
   });
 
@@ -194,7 +194,7 @@ describe('the tie to KVM of earlier generations:', () => {
       const m = free({ vfioAp: { generation } });
       const opener = new Opener(m, m.assigned([5], [4]).instance.vfio).tie();
       opener.open();
-      opener.user.removeFromKvm();
+      opener.files.removeFromKvm();
       return [...opener.kvm.masks.apm];
     });
     expect(left).toEqual([[5], []]);

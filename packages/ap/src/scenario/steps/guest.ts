@@ -11,7 +11,7 @@ import {
 import type { ApWorld } from '../../design/ap-design.js';
 import type { Guest } from '../../guest/guest.js';
 import { GuestInstructions } from '../../guest/guest-instructions.js';
-import { vfioUser } from '../../guest/vfio-user.js';
+import { openVmmFiles } from '../../guest/vmm-files.js';
 import { handlePqap } from '../../kvm/pqap.js';
 import type { EmulatedDevice } from '../../vfio/emulated-device.js';
 import { stepKind } from '../step-kind.js';
@@ -66,12 +66,12 @@ export const GUEST_STEPS = {
     ({ guest, matrix }) => `open ${matrix} for ${guest} beside what it has`,
     (world, { guest, matrix }) => {
       const { kvm, kvmVfio } = guestOf(world, guest);
-      const user = vfioUser('group', world.partition.dev, deviceOf(world, matrix), kvm);
+      const files = openVmmFiles('group', world.partition.dev, deviceOf(world, matrix), kvm);
       try {
-        user.addToKvm(kvmVfio);
-        user.openDevice();
+        files.addToKvm(kvmVfio);
+        files.openDevice();
       } catch (error) {
-        user.close();
+        files.close();
         throw error;
       }
     },

@@ -11,6 +11,7 @@ import {
 import {
   IOMMU_IOAS_ALLOC,
   IOMMU_IOAS_MAP,
+  IOMMU_IOAS_MAP_FIXED_IOVA,
   IOMMU_IOAS_MAP_READABLE,
   IOMMU_IOAS_MAP_WRITEABLE,
   IOMMU_IOAS_UNMAP,
@@ -42,10 +43,11 @@ export type VfioDoor = 'group' | 'cdev';
 /** Bytes of a guest's storage that are mapped, and can be unmapped, together. */
 export const MAPPING_SIZE = 1 << 20;
 
-const IOMMU_IOAS_MAP_FIXED_IOVA = 0x1;
-
-/** A VMM's use of a device by raw VFIO, one system call after the other: what QEMU does when it realizes a device. */
-export interface VfioUser {
+/**
+ * What a VMM has open for a device, and what it does with it by raw VFIO, one system call after the other: as QEMU does
+ * when it realizes a device.
+ */
+export interface VmmFiles {
   /** Ties the machine to what is open (KVM_DEV_VFIO_FILE_ADD). @throws VfioError */
   addToKvm(kvmVfio: KvmVfio): void;
   /** Undoes that. What is open stays with the machine, in today's kernel. */
@@ -59,12 +61,17 @@ export interface VfioUser {
 }
 
 /** Opens the way to a device for a machine's VMM, with the guest's storage mapped. @throws VfioError */
-export function vfioUser(door: VfioDoor, dev: DevVfio, device: EmulatedDevice, kvm: Kvm): VfioUser {
-  return door === 'group' ? new GroupUser(dev, device, kvm) : new CdevUser(dev, device, kvm);
+export function openVmmFiles(
+  door: VfioDoor,
+  dev: DevVfio,
+  device: EmulatedDevice,
+  kvm: Kvm,
+): VmmFiles {
+  return door === 'group' ? new GroupFiles(dev, device, kvm) : new CdevFiles(dev, device, kvm);
 }
 
-/** A process that has files open for a device. */
-abstract class FileUser {
+/** What both ways have in common. */
+abstract class OpenFiles {
   protected readonly caller: IoctlCaller;
   #kvmVfio: KvmVfio | undefined;
 
@@ -112,7 +119,7 @@ abstract class FileUser {
 }
 
 /** Through the device's group, with a type1 container. */
-class GroupUser extends FileUser implements VfioUser {
+class GroupFiles extends OpenFiles implements VmmFiles {
   protected readonly tied: GroupFile;
   readonly #container: VfioFile;
 
@@ -160,7 +167,7 @@ class GroupUser extends FileUser implements VfioUser {
 }
 
 /** Through the device's own node, with an iommufd. */
-class CdevUser extends FileUser implements VfioUser {
+class CdevFiles extends OpenFiles implements VmmFiles {
   protected readonly tied: DeviceNodeFile;
   readonly #iommufd: Iommufd;
   readonly #ioas: number;
