@@ -16,7 +16,7 @@ describe.each([
   [8192, false],
   [65536, true],
   [131072, false],
-] as const)('dirty tracking (%i KiB, large pages: %s)', (kib, hugePages) => {
+] as const)('iommufd_dirty_tracking (%i KiB, large pages: %s)', (kib, hugePages) => {
   const size = kib * 1024;
   const ready = () => {
     const mock = new MockHost({});

@@ -7,7 +7,7 @@ const PAGE = 4096;
 const READ = 1;
 
 // tools/testing/selftests/iommu/iommufd_fail_nth.c: whatever allocation fails, the call fails and nothing is left of it.
-describe('fault injection', () => {
+describe('iommufd_fail_nth', () => {
   /** Runs a case with every allocation failing in turn, until it gets through without one. */
   function failNth(run: (mock: MockHost) => boolean): number {
     for (let n = 1; n < 1000; n += 1) {

@@ -15,7 +15,7 @@ import { MOCK_START, MockHost } from '../support/iommufd.js';
 
 const PAGE = 4096;
 
-describe('generic', () => {
+describe('iommufd (the file itself)', () => {
   test('simple_close: everything goes with the file', () => {
     const mock = new MockHost();
     const { ioas, devices } = mock.ioas(1);

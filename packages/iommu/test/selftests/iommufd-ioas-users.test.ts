@@ -18,7 +18,7 @@ const PAGE = 4096;
 const READ = 1;
 const WRITE = 2;
 
-describe.each(IOAS_VARIANTS)('ioas (%s)', (_name, domains, memlock) => {
+describe.each(IOAS_VARIANTS)('iommufd_ioas (%s)', (_name, domains, memlock) => {
   const ready = () => ioasVariant(domains, memlock);
   const { base } = ready();
 

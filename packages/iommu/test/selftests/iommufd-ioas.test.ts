@@ -23,18 +23,18 @@ import {
 
 const PAGE = 4096;
 
-describe.each(IOAS_VARIANTS)('ioas (%s)', (_name, domains, memlock) => {
+describe.each(IOAS_VARIANTS)('iommufd_ioas (%s)', (_name, domains, memlock) => {
   const ready = () => ioasVariant(domains, memlock);
   const { base } = ready();
 
-  test('auto_destroy: an IOAS goes with its file', () => {
+  test('ioas_auto_destroy: an IOAS goes with its file', () => {
     const { mock, devices } = ready();
     for (const device of devices) device.close();
     mock.host.process.fds.close(mock.iommufd.fd);
     expect(mock.host.process.lockedBytes).toBe(0);
   });
 
-  test('destroy: an IOAS is busy while devices are attached', () => {
+  test('ioas_destroy: an IOAS is busy while devices are attached', () => {
     const { iommufd, ioas, devices } = ready();
     expect(iommufd.destroy(ioas)).toBe(domains > 0 ? EBUSY : 0);
     for (const device of devices) device.detach();

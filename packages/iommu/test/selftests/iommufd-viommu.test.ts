@@ -8,7 +8,7 @@ import { type BoundDevice, MOCK_START, MockHost } from '../support/iommufd.js';
 
 const PAGE = 4096;
 
-describe.each([true, false])('viommu (behind a page table: %s)', (nested) => {
+describe.each([true, false])('iommufd_viommu (behind a page table: %s)', (nested) => {
   const ready = () => {
     const mock = new MockHost();
     const ioas = mock.iommufd.ioasAlloc();
@@ -151,7 +151,7 @@ describe.each([true, false])('viommu (behind a page table: %s)', (nested) => {
   });
 });
 
-describe.each([1, 2])('pasid (%i devices)', (count) => {
+describe.each([1, 2])('iommufd_device_pasid (%i devices)', (count) => {
   test('pasid_attach: attach, replace and detach, for page tables that are made for it', () => {
     const mock = new MockHost();
     const [ioas, other] = [mock.iommufd.ioasAlloc(), mock.iommufd.ioasAlloc()];

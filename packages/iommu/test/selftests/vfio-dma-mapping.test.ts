@@ -105,7 +105,7 @@ const MODES = [
   ['iommufd', native, false],
 ] as const;
 
-describe.each(MODES)('vfio_dma_mapping (%s)', (_name, make, mapsBars) => {
+describe.each(MODES)('vfio_dma_mapping_test (%s)', (_name, make, mapsBars) => {
   test.each([
     ['a page', 4096],
     ['a page of 2 MiB', 2 << 20],
@@ -163,7 +163,7 @@ describe.each(MODES)('vfio_dma_mapping (%s)', (_name, make, mapsBars) => {
   });
 });
 
-describe('vfio_iommufd_setup', () => {
+describe('vfio_iommufd_setup_test', () => {
   const setUp = () => {
     const { host, device } = prepared();
     return { host, device, iommufd: new OpenIommufd(host) };
@@ -202,8 +202,8 @@ describe('vfio_iommufd_setup', () => {
   });
 });
 
-describe('vfio_pci_device_init_perf', () => {
-  test('many devices are set up alike', () => {
+describe('vfio_pci_device_init_perf_test', () => {
+  test('init: many devices are set up alike', () => {
     const host = new TestHost();
     const iommufd = new OpenIommufd(host);
     const ioas = iommufd.ioasAlloc();
