@@ -88,3 +88,18 @@ describe('the recorded machine as a model', () => {
     expect(again.devices).toHaveLength(1);
   });
 });
+
+describe('a native driver of a model', () => {
+  const command = async (machine: Awaited<ReturnType<typeof modelled>>['machine']) =>
+    ((await machine.sysfs.read(`${BUS}/0000:00:02.1/config`)) as Uint8Array)[4]! & 0x7;
+
+  test('switches its function on, and off again when it is unbound', async () => {
+    const { machine } = await modelled();
+    const bound = await command(machine);
+    await machine.sysfs.write('/sys/bus/pci/drivers/snd_hda_intel/unbind', '0000:00:02.1');
+    const unbound = await command(machine);
+    await machine.sysfs.write('/sys/bus/pci/drivers/snd_hda_intel/bind', '0000:00:02.1');
+    // Memory and bus mastering; without a driver the function still decodes, and masters nothing.
+    expect([bound & 0x6, unbound & 0x4, (await command(machine)) & 0x6]).toEqual([6, 0, 6]);
+  });
+});

@@ -15,8 +15,8 @@ export interface BinderOptions {
   readonly now: () => string;
   /** A name for a new transaction, unused so far. */
   readonly newId: () => string;
-  /** Waits; in milliseconds. */
-  readonly pause: (milliseconds: number) => Promise<void>;
+  /** Waits; in milliseconds. A signal ends the waiting early, so that no timer outlives what it was for. */
+  readonly pause: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   /** Processes that keep a device from being unbound. */
   readonly holders: (device: string) => Promise<readonly Process[]>;
   /** Called when an unbind takes longer than {@link softTimeout}. `leave` gives up waiting; the journal says so. */

@@ -23,9 +23,11 @@ export async function unbindWatched(
 ): Promise<number> {
   const { softTimeout = DEFAULT_SOFT_TIMEOUT, pause, holders, onBlocked } = options;
   const unbinding = sysfs.write(unbindPath(driver), device);
-  const blocked = Symbol('blocked');
-  const first = await Promise.race([unbinding, pause(softTimeout).then(() => blocked)]);
-  if (typeof first === 'number') return first;
+  const waiting = new AbortController();
+  const blocked = pause(softTimeout, waiting.signal).then(() => 'blocked' as const);
+  const first = await Promise.race([unbinding, blocked]);
+  waiting.abort();
+  if (first !== 'blocked') return first;
   const who = await holders(device);
   notice(blockedText(device, who));
   if (onBlocked?.(device, who) === 'leave') throw new LeftUnbinding(device);

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import {
   Binder,
@@ -118,7 +119,12 @@ export function binderFor(opened: BindingMachine, more: Partial<TransactionOptio
     creator: `vfiokit, process ${process.pid}`,
     now: () => new Date().toISOString(),
     newId: () => `${Date.now().toString(36)}-${process.pid}`,
-    pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+    pause: (milliseconds, signal) =>
+      setTimeout(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(
+        (error: unknown) => {
+          if (signal?.aborted !== true) throw error;
+        },
+      ),
     // By the groups and nodes that there were when the machine was read: a device that is being unbound has none.
     holders: async (device) =>
       (await readVfioUsers(opened.sysfs, opened.input.host))?.users.get(device) ?? [],

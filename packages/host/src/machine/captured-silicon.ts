@@ -6,6 +6,9 @@ import {
   PCI_CAP_ID_MSI,
   PCI_CAP_ID_MSIX,
   PCI_CFG_SPACE_SIZE,
+  PCI_COMMAND,
+  PCI_COMMAND_INTX_DISABLE,
+  PCI_COMMAND_MASTER,
   PCI_EXT_CAP_ID_SRIOV,
   PCI_MSI_FLAGS,
   PCI_MSI_FLAGS_ENABLE,
@@ -28,7 +31,8 @@ const FIRST_VF_BAR = 7;
 
 /**
  * The functions of a capture as silicon: their configuration space and how large their BARs are, where both were captured
- * whole. What a driver had switched on (MSI, MSI-X, VFs) is off: on a model the drivers come afterwards.
+ * whole. What a driver had switched on (bus mastering, MSI, MSI-X,
+ * VFs) is off: on a model the drivers come afterwards.
  */
 export async function capturedSilicon(sysfs: Sysfs): Promise<SiliconModel> {
   const functions = new Map<string, FunctionDescription>();
@@ -82,6 +86,7 @@ function asleep(captured: Uint8Array): Uint8Array {
     if (id === PCI_CAP_ID_MSI) clear(at + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE);
     if (id === PCI_CAP_ID_MSIX) clear(at + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
   }
+  clear(PCI_COMMAND, PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
   const sriov = sriovOf(config);
   if (sriov !== undefined) {
     view.setUint16(sriov + PCI_SRIOV_CTRL, 0, true);

@@ -50,6 +50,11 @@ export function modelDriver(
     ...(spec.ids === undefined ? {} : { ids: idEntries(spec.ids) }),
     probe: (device) => {
       const pdev = surroundings.function(device);
+      if (drives(spec)) {
+        const errno = pdev.enable();
+        if (errno < 0) return errno;
+        pdev.setMaster(true);
+      }
       const native = surroundings.nativeDrivers.find(({ name }) => name === spec.name);
       pdev.driverData = native?.probe(pdev);
       addClassDevices(device, surroundings);
@@ -61,6 +66,9 @@ export function modelDriver(
         const pdev = surroundings.function(device);
         pdev.sriov?.disable();
         pdev.driverData = undefined;
+        if (!drives(spec)) return;
+        pdev.setMaster(false);
+        pdev.disable();
       });
     },
     ...(spec.sriov
@@ -70,6 +78,11 @@ export function modelDriver(
         }
       : {}),
   };
+}
+
+/** Whether a driver switches its functions on; one without a table only keeps others away from them, as pci-stub does. */
+function drives({ ids }: DriverSpec): boolean {
+  return ids !== undefined;
 }
 
 function configure(

@@ -13,16 +13,22 @@ export type WalkedEntry =
 export const BINDING_FILES: readonly string[] = [
   '/sys/bus/pci',
   '/sys/devices',
+  // What lies on disks and cards: volumes and their slaves, bridges and their ports.
+  '/sys/devices/virtual/block',
+  '/sys/devices/virtual/net',
   '/sys/kernel/iommu_groups',
   '/sys/module',
   '/sys/class/net',
   '/sys/class/block',
+  '/sys/block',
   '/sys/class/vfio-dev',
   '/sys/class/iommu',
   '/proc/modules',
   '/proc/mounts',
   '/proc/cpuinfo',
   '/proc/net/route',
+  '/proc/net/ipv6_route',
+  '/proc/version',
   '/proc/sys/kernel/osrelease',
   '/proc/sys/kernel/arch',
   '/proc/sys/kernel/random/boot_id',
@@ -36,7 +42,7 @@ export const BINDING_FILES: readonly string[] = [
  */
 const NEVER_READ = /\/(?:resource\d+(?:_wc)?|rom|vpd|mem|iomem|registers|regmap|trace)$/;
 const LEFT_OUT =
-  /\/(?:power|wakeup|msi_irqs|aer|link|sections|notes|holders|statistics|queues|tracing|firmware_node|virtual|LNXSYSTM:00|system|platform|cpu|node)$/;
+  /\/(?:power|wakeup|queue|mq|bdi|integrity|msi_irqs|aer|link|sections|notes|holders|statistics|queues|tracing|firmware_node|virtual|LNXSYSTM:00|system|platform|cpu|node)$/;
 const MAX_DEPTH = 16;
 
 /** Everything below some paths, links as links, each directory before what is in it. */
