@@ -35,7 +35,15 @@ export class Guest {
   constructor(
     readonly kind: ProviderName,
     readonly model: UsageModel,
-    { plan = {}, ram = true }: { plan?: Partial<AddressPlan>; ram?: boolean } = {},
+    {
+      plan = {},
+      ram = true,
+      wrap = (provider) => provider,
+    }: {
+      plan?: Partial<AddressPlan>;
+      ram?: boolean;
+      wrap?: (provider: SpaceProvider) => SpaceProvider;
+    } = {},
   ) {
     this.host = new TestHost({
       backends: ['type1', 'spapr-tce', 'noiommu'],
@@ -47,10 +55,11 @@ export class Guest {
     this.bridges = [0, 1].map((index) => new PaprHostBridge({ index }, this.calls));
     if (ram) this.system.add(0, RAM_SIZE, { type: 'ram', name: 'RAM', address: ARENA });
     const { host } = this;
-    this.provider =
+    this.provider = wrap(
       kind === 'iommufd'
         ? new IoasProvider(host.dev, host.groups, host.process)
-        : new ContainerProvider(host.dev, host.parameters, host.process, kind);
+        : new ContainerProvider(host.dev, host.parameters, host.process, kind),
+    );
     this.monitor = new Monitor({
       model,
       provider: this.provider,
