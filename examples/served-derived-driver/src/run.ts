@@ -1,3 +1,14 @@
-import { main } from './main.js';
+import { main, serveCounted } from './main.js';
 
-await main(console.log);
+const [path] = process.argv.slice(2);
+if (path === undefined) {
+  main(console.log);
+} else {
+  const server = await serveCounted(path);
+  console.log(`serving at ${path}`);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      server.close();
+      process.exit(0);
+    });
+}

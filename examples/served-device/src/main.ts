@@ -1,43 +1,52 @@
 // A device of one's own, served to QEMU: a guest finds it on its PCI bus.
-import { type OpenedFunction, openFunction } from '@vfiokit/core';
+import { type OpenedFunction, openFunction, type VfioPciDriver } from '@vfiokit/core';
 import { MemoryBlock, PciTopology } from '@vfiokit/pci';
 import {
   ClientMemory,
   openTransport,
   type ServerEvent,
-  type SharedMemory,
   UnixTransport,
   VfioUserServer,
 } from '@vfiokit/vfio-user';
-import { Copier, describe, REGISTERS } from './copier.js';
+import { Copier, REGISTERS } from './copier.js';
 import { copierDriver } from './copier-driver.js';
+import { copierFunction, MEMORY_SIZE } from './copier-function.js';
 
 export { REGISTERS } from './copier.js';
 
+/** Makes a driver for a copier whose state it may move. */
+export type CopierDriver = (state: readonly Uint8Array[]) => VfioPciDriver;
+
 /** Puts a copier into a machine and opens it. Its memory is the guest's to map, where it is shared. */
-export function openCopier(memory: Uint8Array, dma: ClientMemory): OpenedFunction {
+export function openCopier(
+  memory: Uint8Array,
+  dma: ClientMemory,
+  driverOf: CopierDriver = copierDriver,
+): OpenedFunction {
   const copier: Copier = new Copier(memory, dma, () => pdev.function);
-  const description = describe(copier, new MemoryBlock(memory));
+  const description = copierFunction(copier, new MemoryBlock(memory));
   const pdev = new PciTopology().add('0000:00:03.0', description);
-  return openFunction(pdev, { driver: copierDriver([copier.registers, memory]) });
+  return openFunction(pdev, { driver: driverOf([copier.bytes, memory]) });
 }
 
 /** Serves a copier at a path until it is disposed of. */
 export async function serve(
   path: string,
   onEvent: (event: ServerEvent) => void = () => {},
+  driverOf?: CopierDriver,
 ): Promise<VfioUserServer> {
   const transport = await openTransport();
-  const shared: SharedMemory | undefined =
-    transport instanceof UnixTransport ? transport.createMemory(0x10000) : undefined;
+  const shared =
+    transport instanceof UnixTransport ? transport.createMemory(MEMORY_SIZE) : undefined;
   const memory = new ClientMemory();
-  const { device, process } = openCopier(shared?.bytes ?? new Uint8Array(0x10000), memory);
+  const bytes = shared?.bytes ?? new Uint8Array(MEMORY_SIZE);
+  const { device, process } = openCopier(bytes, memory, driverOf);
   const mappable = new Map(shared === undefined ? [] : [[2, shared]]);
   return VfioUserServer.listen({ device, process, transport, path, memory, mappable, onEvent });
 }
 
 export function main(print: (line: string) => void): void {
-  const memory = new Uint8Array(0x10000);
+  const memory = new Uint8Array(MEMORY_SIZE);
   const { device } = openCopier(memory, new ClientMemory());
   device.write(7, 4, 2, 0x6);
   const id = device.read(0, REGISTERS.ID, 4);
