@@ -1,6 +1,6 @@
 /**
  * Oddities of the kernel that no documentation promises. They are on by default, because software meets them; each can
- * be turned off for what would be sane.
+ * be turned off for what would be sane. `docs/quirks.md` lists them in this order.
  */
 export interface IommuQuirks {
   /**
