@@ -1,4 +1,4 @@
-import { KERNEL_QUIRKS } from '@vfiokit/iommu';
+import { KERNEL_QUIRKS, type ReservedRegion } from '@vfiokit/iommu';
 import { getDeviceFd, HOLE, le, type StubDevice, setContainer, TestHost } from './host.js';
 import { MOCK_IOMMU, OpenIommufd } from './iommufd.js';
 
@@ -10,11 +10,12 @@ export class Compat {
   readonly iommufd: OpenIommufd;
   readonly device: StubDevice;
 
-  constructor(type?: number, quirks = KERNEL_QUIRKS) {
+  constructor(type?: number, quirks = KERNEL_QUIRKS, reserved: readonly ReservedRegion[] = []) {
     this.host = new TestHost({ parameters: { quirks } });
     this.host.process.memory.map({ address: HOLE, size: PAGE, writable: true, deviceMemory: true });
     this.iommufd = new OpenIommufd(this.host);
     this.device = this.host.device({
+      reserved,
       caps: { ...MOCK_IOMMU, pageSizes: 0x201000n, aperture: { start: 0, end: 2 ** 48 } },
     });
     const file = this.host.openGroup(this.device);
@@ -27,7 +28,7 @@ export class Compat {
     return this.iommufd.file.ioctl(command, argument, this.host.process);
   }
 
-  map(iova: number | bigint, vaddr: number, size: number | bigint, flags = 3): number {
+  map(iova: number | bigint, vaddr: number | bigint, size: number | bigint, flags = 3): number {
     return this.ioctl(
       0x3b71,
       le(32, [0, 4, 32], [4, 4, flags], [8, 8, vaddr], [16, 8, iova], [24, 8, size]),
