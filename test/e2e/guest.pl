@@ -77,7 +77,7 @@ for my $vector (0 .. 3) {
 my $length = 8192;
 my $memory = syscall(MMAP, 0, $length, 3, 0x22, -1, 0);
 sub contents { return unpack "P$length", pack 'Q', $memory; }
-sub fill { my ($data) = @_; pipe my $r, my $w; syswrite $w, $data; syscall(READ, fileno $r, $memory, length $data); }
+sub fill { my ($data) = @_; pipe(my $r, my $w); syswrite $w, $data; syscall(READ, fileno $r, $memory, length $data); }
 sub copy { my ($command) = @_; put(0, $REG{ADDRESS}, 8, $iova); set('LENGTH', $length); set('COMMAND', $command); my $s; for (1 .. 500) { $s = reg('STATUS'); last if $s != 1; select undef, undef, undef, 0.01; } return $s; }
 check('the next one maps the same addresses', map_dma($container, $memory, $iova, $length));
 my $pattern = join '', map { chr(($_ * 13 + 5) & 255) } 0 .. $length - 1;

@@ -1,4 +1,5 @@
 import { DeviceClient, Process, type VfioDevice } from '@vfiokit/uapi';
+import { loadState, saveState } from './device-state.js';
 import { ClientMemory } from './dma/client-memory.js';
 import { DEFAULT_MAX_DATA_XFER, type Limits } from './protocol/version.js';
 import type { UnmapMode } from './session/dma-commands.js';
@@ -85,6 +86,25 @@ export class VfioUserServer implements Disposable {
   /** A client is there. */
   get attached(): boolean {
     return this.#session !== undefined;
+  }
+
+  /**
+   * Stops the device and takes its state, for a client that moves its guest but not its devices. The client keeps what it
+   * has; the device runs again after a reset, which it gets when the client goes.
+   *
+   * @throws VfioError what the device refuses with: ENOTTY where it can't migrate.
+   */
+  saveState(): Uint8Array {
+    return saveState(this.#served.device, this.#served.process);
+  }
+
+  /**
+   * Gives the device a state that another server saved, and lets it run.
+   *
+   * @throws VfioError what the device refuses with: ENOTTY where it can't migrate, EINVAL for the state of another device.
+   */
+  loadState(state: Uint8Array): void {
+    loadState(this.#served.device, this.#served.process, state);
   }
 
   /** Ends the connection and stops listening. The device stays open. */

@@ -209,6 +209,24 @@ describe('data', () => {
   });
 });
 
+describe('a state that the client leaves behind', () => {
+  test('is saved by one server and loaded by another, while their clients stay', async () => {
+    using source = await migrating();
+    using target = await migrating();
+    const from = source.hello();
+    const to = target.hello();
+    target.server.loadState(source.server.saveState());
+    expect(target.migration.arrived).toEqual([...source.migration.contents]);
+    expect([source.migration.state, target.migration.state]).toEqual([3, 2]);
+    expect([from.stays, to.stays]).toEqual([true, true]);
+  });
+
+  test('is not to be had from a device that can not migrate', async () => {
+    using rigid = await bench();
+    expect(() => rigid.server.saveState()).toThrow(expect.objectContaining({ code: 'ENOTTY' }));
+  });
+});
+
 describe('dirty pages', () => {
   const start = (peer: Peer, page: number) =>
     peer.feature(SET | START, bytes(u64(page), u32(1, 0), u64(0, 0x100000))).error;

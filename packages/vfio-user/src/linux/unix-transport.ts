@@ -44,7 +44,7 @@ export class UnixTransport implements Transport, Company {
     const umask = process.umask(SOCKET_UMASK);
     const fd = this.system.listen(path, BACKLOG);
     process.umask(umask);
-    if (fd < 0) throw failure(fd, `${path}: can't listen`);
+    if (fd < 0) throw VfioError.fromErrno(fd, `${path}: can't listen: ${errnoName(fd)}`);
     return new UnixListener(this.system, path, fd, (client) => this.#connect(client, accept));
   }
 
@@ -56,12 +56,12 @@ export class UnixTransport implements Transport, Company {
   createMemory(size: number): SharedMemory {
     const { system } = this;
     const fd = system.memfdCreate('vfiokit', MFD_CLOEXEC);
-    if (fd < 0) throw failure(fd, 'device memory: no file for it');
+    if (fd < 0) throw VfioError.fromErrno(fd, `device memory: no file for it: ${errnoName(fd)}`);
     const error = system.ftruncate(fd, size);
     const address = error < 0 ? error : system.mmap(0, size, PROT_READ_WRITE, MAP_SHARED, fd, 0);
     if (address < 0) {
       system.close(fd);
-      throw failure(address, `device memory: no room for ${size} bytes`);
+      throw VfioError.fromErrno(address, `device memory: no room for ${size} bytes`);
     }
     return { fd, offset: 0, bytes: system.view(address, size) };
   }
@@ -124,8 +124,4 @@ class UnixListener implements Listener {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
-}
-
-function failure(errno: number, message: string): VfioError {
-  return VfioError.fromErrno(errno, `${message}: ${errnoName(errno)}`);
 }
