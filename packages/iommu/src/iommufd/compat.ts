@@ -40,7 +40,7 @@ import { iovaRanges } from '../type1/get-info.js';
 import type { IommufdContext } from './context.js';
 import { HwptPaging } from './hwpt.js';
 import { IoPages } from './io-pages.js';
-import type { Ioas } from './ioas.js';
+import type { Ioas, Unmapped } from './ioas.js';
 
 const ACCESS = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
 const INFO_MINIMUM = vfioIommuType1Info.ends.iovaPgsizes;
@@ -167,7 +167,7 @@ function mapDma(context: IommufdContext, argument: IoctlArgument, caller: Proces
   return Math.min(0, at);
 }
 
-/** How much was unmapped is written back even if that fails. */
+/** How much was unmapped is written back even if that ends with an error (vfio_compat.c: iommufd_vfio_unmap_dma). */
 function unmapDma(context: IommufdContext, argument: IoctlArgument): number {
   const unmap = copyArgszIn(argument, vfioIommuType1DmaUnmap);
   if (typeof unmap === 'number') return unmap;
@@ -175,26 +175,29 @@ function unmapDma(context: IommufdContext, argument: IoctlArgument): number {
   if (flags & ~VFIO_DMA_UNMAP_FLAG_ALL) return -EINVAL;
   const ioas = context.compatIoas;
   if (ioas === undefined) return -ENODEV;
-  const unmapped = unmapRange(context, ioas, flags === VFIO_DMA_UNMAP_FLAG_ALL, iova, size);
-  const done = BigInt.asUintN(64, BigInt(Math.max(0, unmapped)));
-  return copyStructOut(argument, vfioIommuType1DmaUnmap, { size: done }) || Math.min(0, unmapped);
+  const all = flags === VFIO_DMA_UNMAP_FLAG_ALL;
+  if (all && (iova || size)) return -EINVAL;
+  const refused = all ? 0 : cutAt(ioas, iova, size);
+  if (refused !== 0) return refused;
+  const { error, bytes } = all
+    ? ioas.unmap(0, ADDRESS_END, partialOf(context))
+    : unmapRange(context, ioas, iova, size);
+  const done = { size: BigInt.asUintN(64, BigInt(bytes)) };
+  return copyStructOut(argument, vfioIommuType1DmaUnmap, done) || error;
 }
 
-function unmapRange(
-  context: IommufdContext,
-  ioas: Ioas,
-  all: boolean,
-  iova: bigint,
-  size: bigint,
-): number {
-  const partial = context.parameters.quirks.partialUnmapRemoves ? 'stop' : 'refuse';
-  if (all) return iova || size ? -EINVAL : ioas.unmap(0, ADDRESS_END, partial);
-  if (size === 0n) return -EINVAL;
-  if (wraps(iova, size)) return -EOVERFLOW;
-  const [start, end] = [Number(iova), Number(iova + size)];
-  if (!ioas.hugePages) {
-    const error = ioas.cut(start) || ioas.cut(end);
-    if (error !== 0) return error;
-  }
-  return ioas.unmap(start, end, partial);
+/** Without large pages areas are cut at the borders of a range, so that they can be unmapped in parts. */
+function cutAt(ioas: Ioas, iova: bigint, size: bigint): number {
+  if (ioas.hugePages || size === 0n || wraps(iova, size)) return 0;
+  return ioas.cut(Number(iova)) || ioas.cut(Number(iova + size));
+}
+
+function unmapRange(context: IommufdContext, ioas: Ioas, iova: bigint, size: bigint): Unmapped {
+  if (size === 0n) return { error: -EINVAL, bytes: 0 };
+  if (wraps(iova, size)) return { error: -EOVERFLOW, bytes: 0 };
+  return ioas.unmap(Number(iova), Number(iova + size), partialOf(context));
+}
+
+function partialOf({ parameters }: IommufdContext): 'stop' | 'refuse' {
+  return parameters.quirks.partialUnmapRemoves ? 'stop' : 'refuse';
 }

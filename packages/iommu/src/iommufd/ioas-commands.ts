@@ -164,9 +164,10 @@ export const ioasUnmap = command(
     if (!all && wraps(iova, length)) return -EOVERFLOW;
     const end = all ? ADDRESS_END : Number(iova + length);
     const { partialUnmapRemoves } = context.parameters.quirks;
-    const unmapped = ioas.unmap(Number(iova), end, partialUnmapRemoves ? 'stop' : 'refuse');
-    if (unmapped < 0) return unmapped;
-    return unmapped === 0 && !all ? -ENOENT : { length: BigInt.asUintN(64, BigInt(unmapped)) };
+    const partial = partialUnmapRemoves ? 'stop' : 'refuse';
+    const { error, bytes } = ioas.unmap(Number(iova), end, partial);
+    if (error !== 0) return error;
+    return bytes === 0 && !all ? -ENOENT : { length: BigInt.asUintN(64, BigInt(bytes)) };
   },
 );
 

@@ -40,6 +40,14 @@ export interface IoPiece {
   readonly length: number;
 }
 
+/** What became of an unmap. */
+export interface Unmapped {
+  /** 0, or the negated errno that ended it. */
+  readonly error: number;
+  /** Bytes of the areas that were removed, up to there. */
+  readonly bytes: number;
+}
+
 /** How often devices are told to let go before an unmap gives up. */
 const UNMAP_ROUNDS = 100;
 const EDEADLOCK = 35;
@@ -108,23 +116,24 @@ export class Ioas extends IommufdObject {
    * Unmaps every area in a range (io_pagetable.c: iopt_unmap_iova_range).
    *
    * @param partial what to do with one that lies only partly in it.
-   * @returns how many bytes; `-ENOENT` (partly covered; areas before it are gone with `'stop'`), `-EBUSY` (in use by a
-   * hardware queue), `-EDEADLOCK` (somebody does not let go).
+   * @returns 0; `-ENOENT` (partly covered; areas before it are gone with `'stop'`), `-EBUSY` (in use by a hardware queue),
+   * `-EDEADLOCK` (somebody does not let go). In each case with how many bytes are gone.
    */
-  unmap(start: number, end: number, partial: 'stop' | 'refuse'): number {
+  unmap(start: number, end: number, partial: 'stop' | 'refuse'): Unmapped {
     if (partial === 'refuse')
       for (const row of this.areas.within(start, end))
-        if (this.areas.start(row) < start || this.areas.end(row) > end) return -ENOENT;
-    let unmapped = 0;
+        if (this.areas.start(row) < start || this.areas.end(row) > end)
+          return { error: -ENOENT, bytes: 0 };
+    let bytes = 0;
     for (const row of this.areas.within(start, end)) {
-      if (this.#locked.has(row)) return -EBUSY;
+      if (this.#locked.has(row)) return { error: -EBUSY, bytes };
       const range = this.areas.range(row);
-      if (range.start < start || range.end > end) return -ENOENT;
-      if (!this.#askToLetGo(row)) return -EDEADLOCK;
+      if (range.start < start || range.end > end) return { error: -ENOENT, bytes };
+      if (!this.#askToLetGo(row)) return { error: -EDEADLOCK, bytes };
       this.#remove(row);
-      unmapped += range.end - range.start;
+      bytes += range.end - range.start;
     }
-    return unmapped;
+    return { error: 0, bytes };
   }
 
   /**
