@@ -105,7 +105,7 @@ export class Binder {
           step: 'unbind',
           device,
           errno: -EBUSY,
-          message: `${device}: is in use by ${describeProcesses(users)}; it stays bound until that lets go`,
+          message: `${device}: is in use by ${describeProcesses(users)}; stop that first`,
         });
     }
     return failures;

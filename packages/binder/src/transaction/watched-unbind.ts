@@ -25,8 +25,7 @@ export async function unbindWatched(
   const unbinding = sysfs.write(unbindPath(driver), device);
   const waiting = new AbortController();
   const blocked = pause(softTimeout, waiting.signal).then(() => 'blocked' as const);
-  const first = await Promise.race([unbinding, blocked]);
-  waiting.abort();
+  const first = await Promise.race([unbinding, blocked]).finally(() => waiting.abort());
   if (first !== 'blocked') return first;
   const who = await holders(device);
   notice(blockedText(device, who));
