@@ -101,16 +101,8 @@ describe('moving a running ConnectX VF to another machine', () => {
     for (let failing = 0; failing <= count; failing += 1) {
       using source = new MlxMachine({ stateSize: 30_000 }).open();
       using target = new MlxMachine({ stateSize: 30_000 }).open();
-      const { firmware, vhca, state } = source.machine;
-      const execute = firmware.execute.bind(firmware);
-      let at = 0;
-      firmware.execute = (input, memory) => {
-        const fails = at === failing;
-        at += 1;
-        return fails
-          ? Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-          : execute(input, memory);
-      };
+      const { vhca, state } = source.machine;
+      source.machine.failAfter(failing);
       let expected = state.slice();
       try {
         migrate(source, target, () => {
@@ -120,7 +112,7 @@ describe('moving a running ConnectX VF to another machine', () => {
         expect(target.machine.state).toEqual(state);
         completed += 1;
       } catch {
-        firmware.execute = execute;
+        source.machine.failAfter(-1);
         if (source.client.migrationState() !== 'RUNNING')
           source.client.setMigrationState('RUNNING');
         expect(state).toEqual(expected);

@@ -22,6 +22,9 @@ export interface MlxMachineOptions {
   readonly foreignPf?: boolean;
 }
 
+/** MLX5_CMD_STAT_INT_ERR. */
+const INTERNAL_ERR = 1;
+
 /** Names of commands in tests: opcode and op_mod as the driver's authors speak of them. */
 const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(MLX5_CMD_OP).map(([name, opcode]) => [opcode, name]),
@@ -71,6 +74,19 @@ export class MlxMachine {
       { config: buildConfig({ vendor: 0x15b3, device: 0x101e, class: 0x020000 }) },
       { physfn, ids: { vendor: 0x15b3, device: 0x101e } },
     );
+  }
+
+  /** The command after so many more fails, and only that; whether it has come. */
+  failAfter(count: number): () => boolean {
+    let left = count;
+    const { firmware } = this;
+    firmware.execute = (input, memory) => {
+      left -= 1;
+      return left === -1
+        ? Uint8Array.of(INTERNAL_ERR, ...new Uint8Array(15))
+        : FakeFirmware.prototype.execute.call(firmware, input, memory);
+    };
+    return () => left < 0;
   }
 
   /** Commands since the last call, as `NAME` or `NAME/op_mod`, without those for memory. */

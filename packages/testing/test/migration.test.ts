@@ -12,14 +12,17 @@ const BEGINS: Readonly<Record<string, 'save' | 'resume'>> = {
   'STOP RESUMING': 'resume',
 };
 
-/** A device whose state is 100 bytes, in which each part of it can be broken. */
+/** A device whose state is 100 bytes, which travel with a sum of them behind, in which each part of it can be broken. */
 class ByteDevice implements MigrationOps {
   readonly support = { p2p: true, preCopy: true };
+  /** Asks its hardware for something; a failure is an exception. */
+  ask = () => {};
   bytes: Uint8Array = new Uint8Array(SIZE);
   #incoming = new Uint8Array(0);
   #saved = 0;
 
   arc(from: MigrationState, to: MigrationState): MigrationStream | undefined {
+    this.ask();
     if (from === 'RESUMING') this.load(this.#incoming);
     switch (BEGINS[`${from} ${to}`]) {
       case 'save':
@@ -38,7 +41,8 @@ class ByteDevice implements MigrationOps {
   }
 
   save(into: Uint8Array): number {
-    const piece = this.bytes.subarray(this.#saved, this.#saved + into.length);
+    const all = Uint8Array.of(...this.bytes, sum(this.bytes));
+    const piece = all.subarray(this.#saved, this.#saved + into.length);
     into.set(piece);
     this.#saved += piece.length;
     return piece.length;
@@ -52,10 +56,16 @@ class ByteDevice implements MigrationOps {
   load(incoming: Uint8Array): void {
     // Nothing came: the move was given up.
     if (incoming.length === 0) return;
-    if (incoming.length !== SIZE)
-      throw new VfioError('EINVAL', `${incoming.length} of ${SIZE} bytes came`);
-    this.bytes = incoming;
+    if (incoming.length !== SIZE + 1)
+      throw new VfioError('EINVAL', `${incoming.length} of ${SIZE + 1} bytes came`);
+    const bytes = incoming.subarray(0, SIZE);
+    if (sum(bytes) !== incoming[SIZE]) throw new VfioError('EINVAL', 'not what was sent');
+    this.bytes = bytes;
   }
+}
+
+function sum(bytes: Uint8Array): number {
+  return bytes.reduce((all, byte) => (all + byte) & 0xff, 0);
 }
 
 function moving(broken: Partial<ByteDevice> = {}): MigrationSubject {
@@ -67,6 +77,14 @@ function moving(broken: Partial<ByteDevice> = {}): MigrationSubject {
         ops.bytes[at] = 3 * at;
       }),
     snapshot: () => [...ops.bytes],
+    failAfter(count) {
+      let left = count;
+      ops.ask = () => {
+        left -= 1;
+        if (left === -1) throw new VfioError('EIO', 'its hardware refuses');
+      };
+      return () => left < 0;
+    },
   };
 }
 
@@ -75,6 +93,22 @@ const arcing = (arc: (device: ByteDevice) => MigrationOps['arc']): MigrationSubj
   const device = new ByteDevice();
   return moving({ arc: arc(device) });
 };
+
+/** A device that loses its state when its hardware refuses. */
+function losing(lose: (device: ByteDevice, from: MigrationState) => unknown): MigrationSubject {
+  const subject = moving();
+  const device = subject.ops as ByteDevice;
+  const arc = device.arc.bind(device);
+  device.arc = (from, to) => {
+    try {
+      return arc(from, to);
+    } catch (error) {
+      lose(device, from);
+      throw error;
+    }
+  };
+  return subject;
+}
 
 describeMigration('a device of bytes', moving);
 describeMigration('a device of bytes that stops first', () =>
@@ -105,4 +139,30 @@ describeBroken('migration', migrationCases, {
   'estimates its size in any state': () => moving({ dataSize: () => 100 }),
   'refuses a stream that is cut short, or lets it be completed later': () =>
     moving({ load: () => {} }),
+  'keeps its own state or takes all of the new one when a stream is cut short anywhere': () =>
+    moving({
+      load(this: ByteDevice, incoming) {
+        this.bytes = Uint8Array.of(...incoming, ...this.bytes).subarray(0, SIZE);
+      },
+    }),
+  'notices every change of a stream': () =>
+    moving({
+      load(this: ByteDevice, incoming) {
+        this.bytes = incoming.subarray(0, SIZE);
+      },
+    }),
+  'keeps its own state when it refuses a stream'() {
+    const subject = moving();
+    const ops = subject.ops as ByteDevice;
+    const load = ops.load.bind(ops);
+    ops.load = (incoming) => {
+      ops.bytes = incoming.subarray(0, SIZE);
+      load(incoming);
+    };
+    return subject;
+  },
+  'is what it was at the source, and runs again, wherever something fails': () =>
+    losing((device, from) => from !== 'RESUMING' && device.bytes.fill(0)),
+  'keeps its own state or takes all of the new one at the target wherever something fails': () =>
+    losing((device, from) => from === 'RESUMING' && device.bytes.fill(1)),
 });

@@ -1,7 +1,8 @@
 import { MemoryBlock } from '@vfiokit/pci';
-import { describeDriver } from '@vfiokit/testing';
+import { describeDriver, describeMigration } from '@vfiokit/testing';
 import { VFIO_DEVICE_FEATURE_MIGRATION } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
+import { HisiMigration } from '../src/hisi/hisi-migration.js';
 import { FakeHisiQm, hisiAccDriver } from '../src/index.js';
 import { open, readAll, refusal, vfOf } from './pf-with-vf.js';
 
@@ -16,6 +17,26 @@ const block = new MemoryBlock(BAR2);
 const bars = [undefined, undefined, { size: BAR2, kind: 'memory', block }] as const;
 const driver = hisiAccDriver(() => {});
 const accelerator = (qm: unknown = new FakeHisiQm()) => open(vfOf(IDS, qm, bars), driver);
+
+describeMigration(
+  'hisi_acc',
+  () => {
+    const vf = new FakeHisiQm().vf(0);
+    return {
+      ops: new HisiMigration('vf', vf),
+      fill: () => vf.bytes.fill(0x42, 64, 92),
+      snapshot: () => [...vf.bytes],
+      failAfter: (count) => vf.fault.after(count),
+    };
+  },
+  {
+    'carries out every arc of what it supports': 'a transfer without a byte is refused at its end',
+    'hands out a stream on exactly the arcs that begin a transfer':
+      'a transfer without a byte is refused at its end',
+    'notices every change of a stream':
+      'the driver compares who the device is, in the first 40 bytes; what follows goes into its registers as it is',
+  },
+);
 
 describeDriver('hisi_acc', () => ({ driver, pdev: vfOf(IDS, new FakeHisiQm(), bars) }));
 

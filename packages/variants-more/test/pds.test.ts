@@ -23,6 +23,7 @@ describeMigration('pds', () => {
       core.vf(0).state = new Uint8Array(600).fill(3);
     },
     snapshot: () => [...core.vf(0).state],
+    failAfter: (count) => core.fault.after(count),
   };
 });
 describeDirtyLog('pds', () => {

@@ -40,6 +40,7 @@ describeMigration('qat', () => {
       device.state = new Uint8Array(300).fill(9);
     },
     snapshot: () => [...device.state],
+    failAfter: (count) => device.fault.after(count),
   };
 });
 

@@ -17,6 +17,7 @@ describeMigration('xe', () => {
       pf.vf(1).state = Uint8Array.of(4, 5, 6, 7, 8, 9, 10);
     },
     snapshot: () => [...pf.vf(1).state],
+    failAfter: (count) => pf.fault.after(count),
   };
 });
 

@@ -5,6 +5,7 @@ import { buildConfig } from '@vfiokit/testing';
 import { DeviceClient } from '@vfiokit/uapi';
 import { FakeVirtioPf, type FakeVirtioPfOptions, virtioDriver } from '../src/index.js';
 
+const EIO = 5;
 export const NOTIFY = { bar: 4, offset: 0x100 };
 
 export interface VirtioMachineOptions extends FakeVirtioPfOptions {
@@ -63,6 +64,17 @@ export class VirtioMachine {
       },
       { physfn, ids: { vendor: 0x1af4, device } },
     );
+  }
+
+  /** The command after so many more fails, and only that; whether it has come. */
+  failAfter(count: number): () => boolean {
+    let left = count;
+    const { pf } = this;
+    pf.execute = (...command) => {
+      left -= 1;
+      return left === -1 ? -EIO : FakeVirtioPf.prototype.execute.apply(pf, command);
+    };
+    return () => left < 0;
   }
 
   get member() {

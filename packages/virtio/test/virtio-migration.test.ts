@@ -34,11 +34,15 @@ describeMigration(
         member.parts = [...PARTS];
       },
       snapshot: () => member.parts,
+      failAfter: (count) => machine.failAfter(count),
     };
   },
   {
     'refuses a stream that is cut short, or lets it be completed later':
       'records are loaded as they arrive and nothing is asked at the end; the VMM knows whether all of it came',
+    'keeps its own state when it refuses a stream':
+      'each record is loaded as it arrives, and all parts come twice when the device was saved running',
+    'notices every change of a stream': 'parts carry no sums (virtio 1.4 2.12.1.8.1)',
   },
 );
 

@@ -1,5 +1,5 @@
 import { arcs, type MigrationOps, type MigrationStream, nextState } from '@vfiokit/core';
-import type { MigrationState } from '@vfiokit/uapi';
+import { type MigrationState, VfioError } from '@vfiokit/uapi';
 import { expect } from 'vitest';
 import { type ContractCases, type Declines, describeContract } from './contract.js';
 
@@ -10,6 +10,13 @@ export interface MigrationSubject {
   fill(): void;
   /** What has to be equal on both sides after a move. */
   snapshot(): unknown;
+  /**
+   * Lets something fail that the driver asks of its hardware or its PF: after so many that succeed the next one, and only
+   * that; none for a negative number. Without it the cases that need it have to be declined.
+   *
+   * @returns whether it has come to that.
+   */
+  failAfter?(count: number): () => boolean;
 }
 
 /** The contract of {@link MigrationOps}: every arc works, data files come when they have to, a state survives the move. */
@@ -94,7 +101,128 @@ export function migrationCases(make: () => MigrationSubject): ContractCases {
       resuming.write!(first.subarray(0, count));
       expect(() => target.ops.arc('RESUMING', 'STOP')).toThrow();
     },
+    'keeps its own state or takes all of the new one when a stream is cut short anywhere'() {
+      const { stream, source } = saved(make);
+      for (const end of places(stream.length)) {
+        const target = make();
+        const before = target.snapshot();
+        receive(target.ops, stream.subarray(0, end));
+        expect([before, source.snapshot()], `of ${end} bytes`).toContainEqual(target.snapshot());
+      }
+    },
+    'notices every change of a stream'() {
+      const { stream } = saved(make);
+      for (const at of places(stream.length)) {
+        const changed = stream.slice();
+        changed[at] = changed[at]! ^ 0x10;
+        expect(receive(make().ops, changed), `byte ${at}`).toBe(false);
+      }
+    },
+    'keeps its own state when it refuses a stream'() {
+      const { stream } = saved(make);
+      for (const at of places(stream.length)) {
+        const changed = stream.slice();
+        changed[at] = changed[at]! ^ 0x10;
+        const target = make();
+        const before = target.snapshot();
+        if (!receive(target.ops, changed)) expect(target.snapshot(), `byte ${at}`).toEqual(before);
+      }
+    },
+    'is what it was at the source, and runs again, wherever something fails'() {
+      forEveryFailure(make, (source, before) => {
+        const reached = save(source.ops);
+        source.failAfter?.(-1);
+        walk(source.ops, reached.state, 'RUNNING');
+        expect(source.snapshot()).toEqual(before);
+      });
+    },
+    'keeps its own state or takes all of the new one at the target wherever something fails'() {
+      const { stream, source } = saved(make);
+      forEveryFailure(make, (target, before) => {
+        receive(target.ops, stream);
+        expect([before, source.snapshot()]).toContainEqual(target.snapshot());
+      });
+    },
   };
+}
+
+/** The whole transfer of a device with a state, and the device. */
+function saved(make: () => MigrationSubject): { stream: Uint8Array; source: MigrationSubject } {
+  const source = make();
+  source.fill();
+  const { bytes, state } = save(source.ops);
+  expect(state).toBe('STOP_COPY');
+  return { stream: Uint8Array.from(bytes), source };
+}
+
+/** The first and the last places of so many, and others between them. */
+function places(length: number): readonly number[] {
+  const step = Math.max(1, Math.floor(length / 60));
+  const all = Array.from({ length }, (_, at) => at);
+  return all.filter((at) => at < 20 || at % step === 0 || at >= length - 20);
+}
+
+/** Lets one thing fail after the other, each on a device of its own with a state. */
+function forEveryFailure(
+  make: () => MigrationSubject,
+  run: (subject: MigrationSubject, before: unknown) => void,
+): void {
+  expect(make().failAfter, 'nothing of it can be made to fail').toBeTypeOf('function');
+  for (let count = 0; ; count += 1) {
+    const subject = make();
+    subject.fill();
+    const before = subject.snapshot();
+    const failed = subject.failAfter!(count);
+    run(subject, before);
+    if (!failed()) return;
+  }
+}
+
+/** Saves a device, while it runs first if it can; how far it got, and what could be read. */
+function save(ops: MigrationOps): { state: MigrationState; bytes: readonly number[] } {
+  const bytes: number[] = [];
+  const buffer = new Uint8Array(1000);
+  let state: MigrationState = 'RUNNING';
+  let stream: MigrationStream | undefined;
+  const goals: readonly MigrationState[] = ops.support.preCopy
+    ? ['PRE_COPY', 'STOP_COPY']
+    : ['STOP_COPY'];
+  try {
+    for (const goal of goals) {
+      while (state !== goal) {
+        const next: MigrationState = nextState(ops.support, state, goal)!;
+        stream = ops.arc(state, next) ?? stream;
+        state = next;
+      }
+      for (;;) {
+        const count = stream!.read!(buffer);
+        if (count < 0 && state === 'STOP_COPY') return { state, bytes };
+        if (count <= 0) break;
+        bytes.push(...buffer.subarray(0, count));
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof VfioError)) throw error;
+  }
+  return { state, bytes };
+}
+
+/** Lets a fresh device take a transfer and run; whether it did. */
+function receive(ops: MigrationOps, bytes: Uint8Array): boolean {
+  const PIECE = 1000;
+  try {
+    const stream = goTo(ops, 'RESUMING')!;
+    for (let at = 0; at < bytes.length; ) {
+      const count = stream.write!(bytes.subarray(at, at + PIECE));
+      if (count <= 0) return false;
+      at += count;
+    }
+    walk(ops, 'RESUMING', 'RUNNING');
+    return true;
+  } catch (error) {
+    if (!(error instanceof VfioError)) throw error;
+    return false;
+  }
 }
 
 function beginsTransfer(from: MigrationState, to: MigrationState): boolean {

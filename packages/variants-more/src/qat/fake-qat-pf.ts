@@ -6,6 +6,8 @@ import { type QatMigDevice, QatPf } from './qat-pf.js';
 /** Bytes of the setup part, of which the first says what the device can do. */
 const SETUP = 64;
 
+const isEmpty = (bytes: Uint8Array) => bytes.every((byte) => byte === 0);
+
 /** A VF as the fake PF keeps it. */
 export class FakeQatMigDevice implements QatMigDevice {
   state: Uint8Array = new Uint8Array(0);
@@ -55,15 +57,18 @@ export class FakeQatMigDevice implements QatMigDevice {
 
   loadSetup(state: Uint8Array, length: number): number {
     if (length < SETUP) return -EAGAIN;
-    return state[0] === this.capabilities ? this.#told('loadSetup') : -EINVAL;
+    const matches = state[0] === this.capabilities && isEmpty(state.subarray(1, SETUP));
+    return matches ? this.#told('loadSetup') : -EINVAL;
   }
 
   /** Nothing at all is no state. */
   loadState(state: Uint8Array): number {
-    if (state.every((byte) => byte === 0)) return this.#told('loadState');
+    if (isEmpty(state)) return this.#told('loadState');
     const loaded = unsealState(state.subarray(SETUP));
-    const error = loaded === undefined ? -EINVAL : this.#told('loadState');
-    if (error === 0) this.state = loaded!;
+    if (loaded === undefined) return -EINVAL;
+    if (!isEmpty(state.subarray(SETUP + sealState(loaded).length))) return -EINVAL;
+    const error = this.#told('loadState');
+    if (error === 0) this.state = loaded;
     return error;
   }
 
