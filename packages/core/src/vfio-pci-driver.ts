@@ -1,16 +1,8 @@
-import type { PciDevice } from '@vfiokit/pci';
+import type { PciDevice, PciIdPattern } from '@vfiokit/pci';
 import type { DependencyContainer } from 'tsyringe';
 
-/** An entry of a driver's id table; an absent field matches anything (struct pci_device_id). */
-export interface PciDeviceId {
-  readonly vendor?: number;
-  readonly device?: number;
-  readonly subvendor?: number;
-  readonly subdevice?: number;
-  /** Compared where `classMask` has bits. */
-  readonly class?: number;
-  readonly classMask?: number;
-}
+/** An entry of a VFIO driver's id table. It always needs an override, so it does not say so. */
+export type PciDeviceId = Omit<PciIdPattern, 'overrideOnly'>;
 
 /**
  * A VFIO driver for PCI functions: plain vfio-pci, or one derived from it for a vendor's device. Token:

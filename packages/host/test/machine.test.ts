@@ -97,6 +97,27 @@ describe('the machine of the reference', () => {
     expect(await bind(machine(false))).toBe(-22);
     expect(await bind(machine(true))).toBe(12);
   });
+
+  test('[core:C9.4 core:C9.5] the parameter ids gives it devices without an override; a bad item is only logged', async () => {
+    const machine = new Machine(
+      describeMachine({
+        name: 'wanted',
+        architecture: 'x86_64',
+        kernel: '7.2.12',
+        functions: [
+          { at: '0000:06:00.0', ids: '8086:1572', class: '020000' },
+          { at: '0000:07:00.0', ids: '8086:1573', class: '020000' },
+        ],
+      }),
+      { ids: '8086,8086:1572' },
+    );
+    for (const { at } of machine.description.functions)
+      await machine.sysfs.write('/sys/bus/pci/drivers_probe', at);
+    const driver = (at: string) => machine.sysfs.readLink(`/sys/bus/pci/devices/${at}/driver`);
+    expect(await driver('0000:06:00.0')).toMatch(/vfio-pci$/);
+    expect(await driver('0000:07:00.0')).toBe(-2);
+    expect(machine.core.log.lines.map(({ text }) => text)).toContain('invalid id string "8086"');
+  });
 });
 
 describe('a device that is in use', () => {

@@ -12,10 +12,6 @@ export class Irqfd {
   /** @param act what a signal does. */
   constructor(private readonly act: () => void) {}
 
-  get installed(): boolean {
-    return this.#detach !== undefined;
-  }
-
   /** Hooks it to a descriptor: 0, `-EBADF`, `-EINVAL`, or `-EBUSY` while it is hooked to one. */
   install(fd: number, caller: Process): number {
     const eventfd = caller.fds.eventFd(fd);

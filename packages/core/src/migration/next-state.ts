@@ -61,7 +61,7 @@ const NEXT: Readonly<Record<Working, readonly MigrationState[]>> = {
 };
 
 /** Whether a device with this much support can be in a state. ERROR is none that can be asked for. */
-export function supportsState(support: MigrationSupport, state: MigrationState): boolean {
+function supportsState(support: MigrationSupport, state: MigrationState): boolean {
   switch (state) {
     case 'ERROR':
       return false;

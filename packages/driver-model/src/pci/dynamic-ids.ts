@@ -83,7 +83,7 @@ export class DynamicIds {
     return 0;
   }
 
-  /** Adds an id without any question, as a module's parameter `ids` does. */
+  /** Adds an id without any question. */
   append(entry: PciIdEntry): void {
     this.#entries = [...this.#entries, entry];
   }

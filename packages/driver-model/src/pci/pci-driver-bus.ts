@@ -83,6 +83,12 @@ export class PciDriverBus extends Bus<PciBusDevice, PciDriver> {
     return errno;
   }
 
+  /** Gives a driver an id and offers it every unbound device, without any question, as the parameter `ids` of a module does. */
+  appendId(driver: PciDriver, entry: PciIdEntry): void {
+    this.dynamicIds(driver).append(entry);
+    this.offer(driver);
+  }
+
   /** Looks for functions that are there and not on the bus. */
   rescan(): void {
     for (const device of this.#options.scan?.() ?? [])

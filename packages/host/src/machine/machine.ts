@@ -1,8 +1,10 @@
 import {
   NATIVE_DRIVERS,
+  parseModuleIds,
   registerCore,
   SILICON,
   type SiliconModel,
+  VFIO_PCI,
   VFIO_PCI_DRIVERS,
   VfioPci,
   type VfioPciDriver,
@@ -44,6 +46,8 @@ export interface MachineOptions {
   /** The parameter `enable_sriov` of vfio-pci. */
   readonly enableSriov?: boolean;
   readonly disableDenylist?: boolean;
+  /** The parameter `ids` of vfio-pci: what it takes without an override. */
+  readonly ids?: string;
 }
 
 const BOOT_ID = '6ba7b810-9dad-11d1-80b4-00c04fd430c8';
@@ -87,6 +91,7 @@ export class Machine {
       parameters: {
         enable_sriov: options.enableSriov ?? false,
         disable_denylist: options.disableDenylist ?? false,
+        ids: options.ids ?? '',
       },
       overrideDriver: (vf, driver) => this.#overrides.set(vf.name, driver),
     });
@@ -196,7 +201,7 @@ export class Machine {
     );
     if (this.core.modules.has(module)) return;
     if (native !== undefined) this.#registerModule(native);
-    else if (variant !== undefined) this.pci.register(vfioDriver(variant, this.#surroundings));
+    else if (variant !== undefined) this.#registerVfioDriver(variant);
     else throw new VfioError('ENOENT', `${module}: not installed on ${this.description.name}`);
   }
 
@@ -254,8 +259,7 @@ export class Machine {
     for (const module of modules ?? NO_MODULES)
       if (module.state !== 'available') this.#registerModule(module);
     for (const driver of this.#vfioDrivers)
-      if (vfio.loaded!.includes(driver.name))
-        this.pci.register(vfioDriver(driver, this.#surroundings));
+      if (vfio.loaded!.includes(driver.name)) this.#registerVfioDriver(driver);
     this.pci.driversAutoprobe = true;
     for (const device of [...this.pci.devices.values()])
       if (this.#specs.get(device.name)?.probe) void this.pci.driversProbe(device.name);
@@ -272,6 +276,15 @@ export class Machine {
   #registerModule({ name, state, drivers }: ModuleSpec): void {
     this.core.module(name).builtIn = state === 'builtin';
     for (const driver of drivers) this.pci.register(modelDriver(driver, name, this.#surroundings));
+  }
+
+  #registerVfioDriver(driver: VfioPciDriver): void {
+    const registered = vfioDriver(driver, this.#surroundings);
+    this.pci.register(registered);
+    if (driver.name !== VFIO_PCI.name) return;
+    const { ids, warnings } = parseModuleIds(this.vfio.parameters.ids);
+    for (const warning of warnings) this.core.log.write('warning', driver.name, warning);
+    for (const id of ids) this.pci.appendId(registered, id);
   }
 
   #add(spec: FunctionSpec): PciBusDevice {
