@@ -36,7 +36,7 @@ depmod -b "$(dirname "$(dirname "$(dirname "$modules")")")" "$release" 2>/dev/nu
 
 # The packaged CLI, with the packages it leans on and nothing else.
 (cd "$root" && node scripts/pnpm.mjs --filter vfiokit deploy --prod --legacy "$guest/vfiokit" >/dev/null)
-cp "$root"/test/live/guest.mjs "$root"/test/live/kill-at.mjs "$guest/live/"
+cp "$root"/test/live/guest.mjs "$root"/test/live/holder.mjs "$root"/test/live/kill-at.mjs "$guest/live/"
 cp "$root/test/live/init" "$guest/init"
 chmod +x "$guest/init"
 
