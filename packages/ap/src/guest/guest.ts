@@ -37,9 +37,6 @@ export interface GuestSpec extends Omit<KvmSpec, 'facilities' | 'apie'> {
 /** How a guest stands. */
 export type GuestState = 'running' | 'halted' | 'gone';
 
-/** What the channel subsystem tells a guest about its AP configuration (CHSC, store event information). */
-export const AP_CONFIG_EVENT = { notificationType: 0, source: 5, contentCode: 3 } as const;
-
 const FULL_CPU: ApCpuModel = { ap: true, apqci: true, apft: true, apqi: true };
 
 /**
