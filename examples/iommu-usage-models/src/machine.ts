@@ -5,6 +5,7 @@ import {
   DevVfio,
   GENERIC_IOMMU,
   IOMMU_PARAMETERS,
+  IoasProvider,
   IommuGroups,
   type IommuParameters,
   POWERNV,
@@ -25,6 +26,9 @@ export const DEVICES = { gpu: 0, audio: 0, nic: 1, disk: 2 } as const;
 /** A device's name. */
 export type DeviceName = keyof typeof DEVICES;
 
+/** What a host can map in. The machine has them all, so that only one thing differs at a time. */
+export type SpaceKind = Exclude<ContainerType, 'noiommu'> | 'iommufd';
+
 /** The machine, freshly booted, and the process of one monitor on it. */
 export class Machine {
   readonly process = new Process({ ipcLock: false, memlock: 2 ** 34 });
@@ -35,7 +39,7 @@ export class Machine {
     registerIommu(this.#own, { backends: ['type1', 'spapr-tce'] });
     this.process.memory.map({ ...RAM, writable: true });
     const groups = this.#own.resolve(IommuGroups);
-    const iommu = { ...GENERIC_IOMMU, tce: POWERNV };
+    const iommu = { ...GENERIC_IOMMU, tce: POWERNV, nesting: 1 };
     for (let id = 0; id < 3; id += 1) groups.create({ id, iommu });
     for (const [name, id] of Object.entries(DEVICES) as [DeviceName, number][])
       this.#groups.set(
@@ -49,9 +53,12 @@ export class Machine {
     return this.#groups.get(name)!;
   }
 
-  /** Containers of a kind, as a monitor gets them. */
-  containers(type: ContainerType): SpaceProvider {
+  /** Spaces of a kind, as a monitor gets them. */
+  spaces(kind: SpaceKind): SpaceProvider {
+    const dev = this.#own.resolve(DevVfio);
+    if (kind === 'iommufd')
+      return new IoasProvider(dev, this.#own.resolve(VfioGroups), this.process);
     const parameters = this.#own.resolve<IommuParameters>(IOMMU_PARAMETERS);
-    return new ContainerProvider(this.#own.resolve(DevVfio), parameters, this.process, type);
+    return new ContainerProvider(dev, parameters, this.process, kind);
   }
 }

@@ -1,92 +1,108 @@
-import { expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
 import { main } from '../src/main.js';
 
-/** What the example prints, by guest. */
-function pictures(): ReadonlyMap<string, readonly string[]> {
-  const lines: string[] = [];
-  main((line) => lines.push(...line.split('\n')));
-  const all = new Map<string, string[]>();
-  let current: string[] = [];
-  for (const line of lines) {
-    const title = /^(\S.*?) {2}\[(.*)\]$/.exec(line);
-    if (title) {
-      current = [];
-      all.set(title[1]!, current);
-    } else if (line.startsWith('  ')) current.push(line);
-  }
-  return all;
+const lines: string[] = [];
+main((line) => lines.push(line));
+
+/** What stands in each of the four frames. */
+function frames(): readonly (readonly string[])[] {
+  const [left, right] = [
+    (line: string) => line.slice(0, 49),
+    (line: string) => line.slice(51, 100),
+  ] as const;
+  const starts = lines.flatMap((line, i) => (line.startsWith('┌') ? [i] : []));
+  return starts.flatMap((start) => {
+    const rows = lines.slice(
+      start,
+      lines.indexOf(lines.find((l, i) => i > start && l.startsWith('└'))!, start),
+    );
+    return [left, right].map((half) => rows.map(half));
+  });
 }
 
-const guests = pictures();
-const containers = (guest: string) =>
-  guests
-    .get(guest)!
-    .filter((line) => line.includes('───'))
-    .map((line) => line.split('───').map((part) => part.replace(/:.*/, '').trim()));
-const cost = (guest: string) => guests.get(guest)!.at(-1)!.trim();
-
-test('without an IOMMU all devices share one container, which holds all memory', () => {
-  expect(containers('A guest without an IOMMU')).toEqual([
-    ['system memory', 'container 1 (type1 v2)', 'gpu+audio, nic, disk'],
-  ]);
-  expect(cost('A guest without an IOMMU')).toBe(
-    '→ a driver maps 16 pages: 0 maps on the host; locked 8 MiB before, 8 MiB after',
+const panels = frames();
+/** A frame as one text, so that it does not matter where a line ends. */
+const text = (panel: number) =>
+  panels[panel - 1]!.map((row) => row.replace(/^│ | │$/g, '').trim())
+    .join(' ')
+    .replace(/ +/g, ' ');
+/** Lines of devices in a frame. */
+const sharing = (panel: number) =>
+  panels[panel - 1]!.filter((row) => /^│ (gpu|nic|disk)/.test(row)).map((row) =>
+    row.replace(/^│ | *│$/g, ''),
   );
+const row = (model: string) =>
+  lines
+    .find((line) => line.startsWith(`  ${model} `))!
+    .slice(16)
+    .split(/ {2,}/)
+    .filter(Boolean);
+
+describe('the picture', () => {
+  test('fits a slide of 100 columns', () => {
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
+    expect(lines.filter((line) => line !== line.trimEnd())).toEqual([]);
+  });
+
+  test('is the one in the documentation', () => {
+    const page = new URL('../../../docs/iommu-usage-models.md', import.meta.url);
+    expect(readFileSync(page, 'utf8')).toContain(`\`\`\`\n${lines.join('\n')}\n\`\`\`\n`);
+  });
 });
 
-test('with an IOMMU of its own each device has a container, which holds what the guest maps', () => {
-  expect(
-    containers('A guest with an IOMMU of its own').map(([key, , devices]) => [key, devices]),
-  ).toEqual([
-    ['gpu+audio', 'gpu+audio'],
-    ['nic', 'nic'],
-    ['disk', 'disk'],
-  ]);
-  expect(cost('A guest with an IOMMU of its own')).toBe(
-    '→ a driver maps 16 pages: 16 maps on the host; locked 0 MiB before, 0.06 MiB after',
-  );
+describe('who shares what', () => {
+  test('without an IOMMU all devices share one container, which holds all memory', () => {
+    expect(sharing(1)).toEqual([
+      'gpu+audio ──┐',
+      'nic ────────┤',
+      'disk ───────┴── all memory ── container 1',
+    ]);
+    expect(text(1)).toContain('no map on the host reach gpu+audio, nic, disk: 8 MiB locked 8 MiB');
+  });
+
+  test('with an IOMMU of its own each device has a container, which holds what the guest maps', () => {
+    expect(sharing(2)).toEqual([
+      'gpu+audio ───── domain 0 ── container 1',
+      'nic ─────────── domain 1 ── container 2',
+      'disk ────────── domain 2 ── container 3',
+    ]);
+    expect(text(2)).toContain(
+      '1 map on the host reach gpu+audio: nothing; nic: 64 KiB; disk: nothing',
+    );
+  });
+
+  test('today each bridge of a PAPR guest has a container, and its groups share that', () => {
+    expect(sharing(3)).toEqual([
+      'gpu+audio ──┐',
+      'nic ────────┴── bridge 0 ── container 1',
+      'disk ────────── bridge 1 ── container 2',
+    ]);
+    expect(text(3)).toContain('reach gpu+audio, nic: 64 KiB; disk: nothing locked 12 MiB');
+  });
+
+  test('as first proposed a bridge has one group, and its whole window counts as locked', () => {
+    expect(sharing(4)).toHaveLength(3);
+    expect(new Set(sharing(4).map((line) => line.split('──').at(-1)))).toHaveProperty('size', 3);
+    expect(text(4)).toContain('locked 6144 MiB, then 6148 MiB');
+    expect(lines).toContain(
+      '  nic: no space takes group 1: EBUSY; put it into an address space of its own',
+    );
+  });
 });
 
-test('today each bridge of a PAPR guest has a container, and its groups share that', () => {
-  expect(containers('A pseries guest, today').map(([key, , devices]) => [key, devices])).toEqual([
-    ['bridge 0', 'gpu+audio, nic'],
-    ['bridge 1', 'disk'],
-  ]);
-});
+describe('every policy on every mechanism', () => {
+  test('is told by spaces, maps and locked memory, or by what is missing', () => {
+    expect(row('map-all').join(' ')).toBe('1 0 8 MiB 1 0 8 MiB 3 0 6156 MiB ✗ windows');
+    expect(row('nested').join(' ')).toBe('✗ nesting 1 0 8 MiB ✗ nesting ✗ windows');
+  });
 
-test('as first proposed a bridge has one group: the second one below it is refused', () => {
-  expect(
-    containers('A pseries guest, as first proposed').map(([key, , devices]) => [key, devices]),
-  ).toEqual([
-    ['bridge 0', 'gpu+audio'],
-    ['bridge 1', 'disk'],
-  ]);
-  expect(guests.get('A pseries guest, as first proposed')).toContainEqual(
-    expect.stringContaining('✗ nic: no space takes group 1'),
-  );
-});
+  test('decides alike on mechanisms that can do the same', () => {
+    for (const model of ['map-all', 'shadow', 'papr-bridge', 'named-bridge', 'explicit'])
+      expect(row(model).slice(0, 3)).toEqual(row(model).slice(3, 6));
+  });
 
-test('where a container takes one group, a bridge of today has two that hold the same', () => {
-  expect(containers('A pseries guest, one group to a container').map(([key]) => key)).toEqual([
-    'bridge 0',
-    'bridge 0',
-    'bridge 1',
-  ]);
-  expect(cost('A pseries guest, one group to a container')).toContain('32 maps');
-});
-
-test('the policy of PAPR works as well where user space fills page tables', () => {
-  expect(containers('A pseries guest, on an x86 host').map(([key, label]) => [key, label])).toEqual(
-    [
-      ['bridge 0', 'container 1 (type1 v2)'],
-      ['bridge 1', 'container 2 (type1 v2)'],
-    ],
-  );
-});
-
-test('a pair that cannot work is refused with what is missing', () => {
-  const lines = guests.get('A guest without an IOMMU, on POWER')!;
-  expect(
-    lines.filter((line) => line.includes('windows: none exists until a guest makes one')),
-  ).toHaveLength(4);
+  test('doubles spaces and maps where a container takes one group', () => {
+    expect(row('papr-bridge').join(' ')).toBe('2 16 64 KiB 2 16 64 KiB 3 32 6152 MiB 2 16 12 MiB');
+  });
 });
