@@ -4,9 +4,13 @@ import { describeContract } from '../src/index.js';
 const ran: string[] = [];
 
 describeContract(
-  'a contract with two cases',
+  'a contract with three cases',
   {
     'is kept': () => ran.push('kept'),
+    'has nothing to ask': (skip) => {
+      skip('its subject has no such thing');
+      throw new Error('a case went on that was left');
+    },
     'is declined': () => {
       throw new Error('a declined case was run');
     },
@@ -15,7 +19,7 @@ describeContract(
 );
 
 describe('describeContract', () => {
-  it('runs the cases that are not declined', () => {
+  it('runs the cases that are not declined, as far as they have something to ask', () => {
     expect(ran).toEqual(['kept']);
   });
 

@@ -3,12 +3,16 @@ import { describe, it } from 'vitest';
 /** Cases that an implementation does not meet, by title, each with the reason. */
 export type Declines = Readonly<Record<string, string>>;
 
+/** Leaves a case: it asks for something that the implementation does not have, and need not have. */
+export type Skip = (reason: string) => never;
+
 /** What a contract asks, by title. */
-export type ContractCases = Readonly<Record<string, () => void>>;
+export type ContractCases = Readonly<Record<string, (skip: Skip) => void>>;
 
 /**
- * Runs a contract against one implementation. A declined case is shown as skipped together with its reason; a reason
- * for a case that the contract does not have is an error, so that lists of exceptions don't go stale.
+ * Runs a contract against one implementation. A declined case is shown as skipped together with its reason, and so
+ * is one that has nothing to ask; a reason for a case that the contract does not have is an error, so that lists of
+ * exceptions don't go stale.
  */
 export function describeContract(
   title: string,
@@ -21,8 +25,8 @@ export function describeContract(
   describe(title, () => {
     for (const [name, run] of Object.entries(cases)) {
       const reason = declines[name];
-      if (reason === undefined) it(name, run);
-      else it.skip(`${name} (declined: ${reason})`, run);
+      if (reason === undefined) it(name, ({ skip }) => run(skip));
+      else it.skip(`${name} (declined: ${reason})`, ({ skip }) => run(skip));
     }
   });
 }

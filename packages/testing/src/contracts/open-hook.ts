@@ -41,9 +41,9 @@ export function openHookCases(make: () => OpenHookSubject): ContractCases {
       open(hook, device).close();
       expect(state?.()).toEqual(before);
     },
-    'refuses a device with an errno, and what it changed is taken back'() {
+    'refuses a device with an errno, and what it changed is taken back'(skip) {
       const { hook, refused, state } = make();
-      if (refused === undefined) return;
+      if (refused === undefined) return skip('there is no device that it refuses');
       const before = structuredClone(state?.());
       const undos: (() => void)[] = [];
       expect(() => hook.open(noting(refused, undos))).toThrow(VfioError);
