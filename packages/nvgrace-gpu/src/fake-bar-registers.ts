@@ -6,24 +6,35 @@ const PCI_BASE_ADDRESS_4 = 0x20;
 /** Both pairs of registers end here. */
 const END = 0x28;
 const REGISTER_LENGTH = 8;
-const PCI_BASE_ADDRESS_MEM_TYPE_64 = 0x4n;
-const PCI_BASE_ADDRESS_MEM_PREFETCH = 0x8n;
+/** PCI_BASE_ADDRESS_MEM_TYPE_64 and PCI_BASE_ADDRESS_MEM_PREFETCH. */
+const MEMORY_64_PREFETCH = 0xc;
 
 /** The base address registers of one fake BAR: what was written, of which the address bits read back. */
 export class FakeBarRegister {
   readonly #shadow = new DataView(new ArrayBuffer(REGISTER_LENGTH));
+  /** Address bits of the low and of the high register. */
+  readonly #lowMask: number;
+  readonly #highMask: number;
 
-  constructor(private readonly barSize: number) {}
-
-  /** Byte `index` of the value that reads see. */
-  byte(index: number): number {
-    const address = this.#shadow.getBigUint64(0, true) & ~(BigInt(this.barSize) - 1n);
-    const value = address | PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH;
-    return Number((value >> BigInt(8 * index)) & 0xffn);
+  /** @param barSize a power of two. */
+  constructor(barSize: number) {
+    this.#lowMask = barSize >= 2 ** 32 ? 0 : -barSize;
+    this.#highMask = barSize > 2 ** 32 ? -(barSize / 2 ** 32) : -1;
   }
 
-  setByte(index: number, value: number): void {
-    this.#shadow.setUint8(index, value);
+  /** What reads see, naturally aligned. */
+  read(from: number, size: number): number {
+    const value =
+      from < 4
+        ? (this.#shadow.getUint32(0, true) & this.#lowMask) | MEMORY_64_PREFETCH
+        : this.#shadow.getUint32(4, true) & this.#highMask;
+    return size === 4 ? value >>> 0 : (value >>> (8 * (from & 3))) & (size === 2 ? 0xffff : 0xff);
+  }
+
+  write(from: number, size: number, value: number): void {
+    if (size === 4) this.#shadow.setUint32(from, value, true);
+    else if (size === 2) this.#shadow.setUint16(from, value, true);
+    else this.#shadow.setUint8(from, value);
   }
 
   reset(): void {
@@ -62,21 +73,14 @@ export class FakeBarConfig implements Region {
 
   read(offset: number, size: number): number {
     const value = this.next.read(offset, size);
-    if (value < 0 || offset >= END || offset + size <= PCI_BASE_ADDRESS_2) return value;
-    const { register, from } = this.#overlap(offset, size)!;
-    if (register === undefined) return value;
-    // A naturally aligned access lies inside one pair.
-    let patched = 0;
-    for (let i = size - 1; i >= 0; i -= 1) patched = patched * 0x100 + register.byte(from + i);
-    return patched;
+    const register = this.#registerAt(offset);
+    return register === undefined || value < 0 ? value : register.read(offset & 7, size);
   }
 
   write(offset: number, size: number, value: number): number {
-    if (offset >= END || offset + size <= PCI_BASE_ADDRESS_2)
-      return this.next.write(offset, size, value);
-    const { register, from } = this.#overlap(offset, size)!;
+    const register = this.#registerAt(offset);
     if (register === undefined) return this.next.write(offset, size, value);
-    for (let i = 0; i < size; i += 1) register.setByte(from + i, value >>> (8 * i));
+    register.write(offset & 7, size, value);
     return size;
   }
 
@@ -86,7 +90,7 @@ export class FakeBarConfig implements Region {
     if (count <= 0 || overlap?.register === undefined) return count;
     if (!(into instanceof Uint8Array)) return -EFAULT;
     for (let i = 0; i < overlap.count; i += 1)
-      into[overlap.at + i] = overlap.register.byte(overlap.from + i);
+      into[overlap.at + i] = overlap.register.read(overlap.from + i, 1);
     return count;
   }
 
@@ -96,8 +100,14 @@ export class FakeBarConfig implements Region {
     if (overlap?.register === undefined) return this.next.pwrite(from, offset);
     if (!(from instanceof Uint8Array)) return -EFAULT;
     for (let i = 0; i < overlap.count; i += 1)
-      overlap.register.setByte(overlap.from + i, from[overlap.at + i]!);
+      overlap.register.write(overlap.from + i, 1, from[overlap.at + i]!);
     return overlap.count;
+  }
+
+  /** The register of a naturally aligned access, which lies inside one pair. */
+  #registerAt(offset: number): FakeBarRegister | undefined {
+    if (offset < PCI_BASE_ADDRESS_2 || offset >= END) return undefined;
+    return offset < PCI_BASE_ADDRESS_4 ? this.resmem : this.usemem;
   }
 
   #overlap(offset: number, length: number): Overlap | undefined {

@@ -33,6 +33,8 @@ export interface ConfigByte {
 const PLAIN = 0;
 const RAW = 1;
 const CHUNKED = 2;
+/** All of it is one register of a derived driver. */
+const REGISTER = 3;
 
 /**
  * A function's configuration space as the user of a VFIO device sees it (vfio_pci_config.c: vfio_config_do_rw).
@@ -91,8 +93,11 @@ export class VirtualConfig implements ConfigAccess {
    */
   read(position: number, size: number): number {
     const dword = position >>> 2;
-    if (this.#readKind[dword] !== PLAIN || (position & (size - 1)) !== 0)
-      return this.#readChunks(position, size);
+    const kind = this.#readKind[dword];
+    if (kind !== PLAIN || (position & (size - 1)) !== 0)
+      return kind === REGISTER && (position & (size - 1)) === 0
+        ? this.#readChunk(position, size)
+        : this.#readChunks(position, size);
     if (size !== 4) return this.#rules.readDefault(position, size);
     const virt = this.#virt[dword]!;
     if (virt === 0) return this.#config.read(position, 4);
@@ -109,6 +114,7 @@ export class VirtualConfig implements ConfigAccess {
     if (kind === CHUNKED || kind === undefined || (position & (size - 1)) !== 0)
       return this.#writeChunks(position, size, value);
     if (kind === RAW) return this.#config.write(position, size, value);
+    if (kind === REGISTER) return this.#writeChunk(position, size, value);
     if (size !== 4) return this.#rules.writeDefault(position, size, value);
     const write = this.#write[dword]!;
     if (write === 0) return 0;
@@ -242,17 +248,21 @@ export class VirtualConfig implements ConfigAccess {
     const write = owner.write === 'raw' ? RAW : PLAIN;
     for (let dword = from >>> 2; dword << 2 < to; dword += 1) {
       const at = dword << 2;
+      const registers = at >= from && at + 4 <= to ? this.#registersIn(at) : 'some';
       const readHook = hook !== undefined && interceptsRead(hook, at);
       const writeHook = hook !== undefined && interceptsWrite(hook, at);
-      const whole = at >= from && at + 4 <= to && !this.#hasRegister(at);
-      this.#readKind[dword] = whole && !readHook && at >= headerEnd ? PLAIN : CHUNKED;
-      this.#writeKind[dword] = whole && !writeHook ? write : CHUNKED;
+      const direct = registers === 'none';
+      const elsewhere = registers === 'one' ? REGISTER : CHUNKED;
+      this.#readKind[dword] = direct && !readHook && at >= headerEnd ? PLAIN : elsewhere;
+      this.#writeKind[dword] = direct && !writeHook ? write : elsewhere;
     }
   }
 
-  #hasRegister(at: number): boolean {
-    for (let i = 0; i < 4; i += 1) if (this.#registerOf[at + i] !== 0) return true;
-    return false;
+  /** Whether registers of a derived driver stand in front of a dword: none, one before all of it, or something else. */
+  #registersIn(at: number): 'none' | 'one' | 'some' {
+    const first = this.#registerOf[at];
+    for (let i = 1; i < 4; i += 1) if (this.#registerOf[at + i] !== first) return 'some';
+    return first === 0 ? 'none' : 'one';
   }
 }
 
