@@ -20,6 +20,22 @@ describe('memory', () => {
     ]);
   });
 
+  test.each([
+    ['small', 64],
+    ['sparse', 32 << 20],
+  ])('takes what it holds along to bytes that somebody shares: a %s one', (_, size) => {
+    const block = new MemoryBlock(size);
+    block.write(size - 4, 4, 0x89abcdef);
+    const shared = new Uint8Array(size);
+    block.moveTo(shared);
+    expect(shared[size - 1]).toBe(0x89);
+    shared[size - 1] = 0x12;
+    expect(block.read(size - 4, 4)).toBe(0x12abcdef);
+    block.write(0, 1, 0x77);
+    expect(shared[0]).toBe(0x77);
+    expect(block.memory).toBe(shared);
+  });
+
   test('uses given bytes in place', () => {
     const bytes = new Uint8Array(4);
     const block = new MemoryBlock(bytes);

@@ -1,7 +1,7 @@
 import { type BarDescription, barMask } from './base-address.js';
 import { allOnes } from './config-access.js';
 import type { ConfigSpace } from './config-space.js';
-import { OpenBus, type RegisterBlock } from './register-block.js';
+import { MemoryBlock, OpenBus, type RegisterBlock } from './register-block.js';
 
 /** Whether a function answers to addresses at the moment. Fields, because every access asks. */
 export interface Decoding {
@@ -19,6 +19,8 @@ export class Bar {
   readonly prefetchable: boolean;
   /** What the function itself has there. */
   readonly block: RegisterBlock;
+  /** Plain RAM under whatever MSI-X lays over parts of it, where that is what the function has there. */
+  readonly ram: MemoryBlock | undefined;
   /** The same as seen from the bus: an open bus unless the function decodes. */
   readonly decoded: RegisterBlock;
   readonly #mask: bigint;
@@ -35,6 +37,7 @@ export class Bar {
     this.kind = description.kind;
     this.is64Bit = description.is64Bit === true;
     this.prefetchable = description.prefetchable === true;
+    this.ram = description.block instanceof MemoryBlock ? description.block : undefined;
     this.block = overlay(description.block ?? new OpenBus());
     this.decoded =
       this.kind === 'io'

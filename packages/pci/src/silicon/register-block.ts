@@ -60,6 +60,17 @@ export class MemoryBlock implements RegisterBlock {
     return this.#bytes ?? this.#adopt(new Uint8Array(this.size));
   }
 
+  /** Keeps what it holds in other bytes from now on, as many: memory that somebody else shares. */
+  moveTo(bytes: Uint8Array): void {
+    const chunks = this.#chunks ?? new Map([[0, this.#whole()]]);
+    for (const [number, { buffer, byteOffset, byteLength }] of chunks) {
+      const length = Math.min(byteLength, bytes.length - number * CHUNK_SIZE);
+      bytes.set(new Uint8Array(buffer, byteOffset, length), number * CHUNK_SIZE);
+    }
+    this.#chunks = undefined;
+    this.#adopt(bytes);
+  }
+
   read(offset: number, size: 1 | 2 | 4): number {
     if (offset < 0 || offset + size > this.size) return allOnes(size);
     if (this.#chunks === undefined) return load(this.#whole(), offset, size);
