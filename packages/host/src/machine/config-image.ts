@@ -1,4 +1,4 @@
-import type { BarDescription, FunctionDescription } from '@vfiokit/pci';
+import { type BarDescription, type FunctionDescription, MemoryBlock } from '@vfiokit/pci';
 import type { FunctionSpec } from './description.js';
 
 const PM = 0x40;
@@ -51,8 +51,8 @@ function virtualFunctions(
   { sriov: _, rom: __, ...pf }: FunctionSpec,
   { bars, msix }: NonNullable<FunctionSpec['sriov']>,
 ): Partial<FunctionDescription> {
-  const vf = functionDescription({ ...pf, ids: 'ffff:ffff', bars, msix });
-  return { vfBars: parseBars(bars), virtualFunction: () => vf };
+  const vf = () => functionDescription({ ...pf, ids: 'ffff:ffff', bars, msix });
+  return { vfBars: parseBars(bars), virtualFunction: vf };
 }
 
 /** By register number: a 64-bit one takes two. */
@@ -70,8 +70,10 @@ function pair(text: string): readonly [number, number] {
 
 function parseBar(text: string): BarDescription {
   const [, digits, unit, words] = /^(\d+)([KMGT]?)(.*)$/.exec(text)!;
+  const size = Number(digits) * UNITS[unit!]!;
   return {
-    size: Number(digits) * UNITS[unit!]!,
+    size,
+    ...(words!.includes('ram') && { block: new MemoryBlock(size) }),
     kind: words!.includes('io') ? 'io' : 'memory',
     is64Bit: words!.includes('64'),
     prefetchable: words!.includes('prefetch'),

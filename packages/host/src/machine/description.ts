@@ -23,8 +23,8 @@ const ID_PAIR = v.pipe(
 const SIZE = v.pipe(
   v.string(),
   v.regex(
-    /^(?:none|\d+[KMGT]?( 64)?( prefetch)?( io)?)$/,
-    'must be a BAR such as "16M 64 prefetch" or "32 io", or "none" for a register without one',
+    /^(?:none|\d+[KMGT]?( 64)?( prefetch)?( io| ram)?)$/,
+    'must be a BAR such as "16M 64 prefetch", "64K ram" or "32 io", or "none" for a register without one',
   ),
 );
 /** `8086:10d3`, `8086:*`, or `class 0403xx`. */
