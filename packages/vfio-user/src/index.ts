@@ -9,7 +9,7 @@ export type { Limits } from './protocol/version.js';
 export { type ServeOptions, type ServerEvent, VfioUserServer } from './server.js';
 export type { UnmapMode } from './session/dma-commands.js';
 export type { MigrationProgress } from './session/migration.js';
-export type { SharedMemory } from './session/regions.js';
+export type { RegionArea, SharedMemory } from './session/regions.js';
 export { formatMessage, type Trace } from './trace.js';
 export type { Channel, ChannelUser, Listener, Transport } from './transport/channel.js';
 export type { ClientFile, Descriptors, FileWindow } from './transport/descriptors.js';

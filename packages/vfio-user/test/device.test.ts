@@ -1,5 +1,5 @@
 import { openFunction } from '@vfiokit/core';
-import { PciTopology } from '@vfiokit/pci';
+import { MemoryBlock, PciTopology } from '@vfiokit/pci';
 import { describe, expect, test } from 'vitest';
 import { ClientMemory, MemoryTransport, VfioUserServer } from '../src/index.js';
 import { bytes, Peer, u32, u64 } from './peer.js';
@@ -122,5 +122,47 @@ describe('a function of the core behind a socket', () => {
     const before = resets();
     expect(peer.errno(13)).toBe(0);
     expect(resets()).toBe(before + 1);
+  });
+});
+
+describe('a BAR of plain RAM', () => {
+  async function serveRam() {
+    const config = Uint8Array.of(0x34, 0x12, 0x0b, 0x0c);
+    const bytes = new Uint8Array(0x4000);
+    const bars = [{ kind: 'memory', size: 0x4000, block: new MemoryBlock(bytes) }] as const;
+    const pdev = new PciTopology().add('0000:00:03.0', { config, configSize: 256, bars });
+    const { device, process } = openFunction(pdev);
+    const transport = new MemoryTransport();
+    const fd = transport.descriptors.install({ bytes });
+    const areas = [
+      { offset: 0, size: 0x1000 },
+      { offset: 0x3000, size: 0x1000 },
+    ];
+    const mappable = new Map([[0, { fd, offset: 0, bytes, areas }]]);
+    const options = { device, process, transport, path: 'ram', mappable };
+    const server = await VfioUserServer.listen(options);
+    const peer = new Peer(transport.connect('ram'), transport);
+    peer.hello();
+    peer.write(7, 4, [0x02, 0x00]);
+    return { peer, bytes, server };
+  }
+
+  test('is mapped in the parts that the server names', async () => {
+    const { peer, server } = await serveRam();
+    const { view, fd } = peer.ask(5, bytes(u32(128, 0, 0, 0), u64(0, 0)));
+    const words = Array.from({ length: 12 }, (_, i) => view.getUint32(40 + 4 * i - 8, true));
+    expect(view.getUint32(4, true)).toBe(15);
+    expect(words).toEqual([1 + 0x10000, 0, 2, 0, 0, 0, 0x1000, 0, 0x3000, 0, 0x1000, 0]);
+    expect(fd).toBeDefined();
+    server.close();
+  });
+
+  test('shows the client what the device wrote, and the device what the client wrote', async () => {
+    const { peer, bytes: mapped, server } = await serveRam();
+    peer.write(0, 0x10, [1, 2, 3, 4]);
+    expect([...mapped.subarray(0x10, 0x14)]).toEqual([1, 2, 3, 4]);
+    mapped[0x3004] = 9;
+    expect(peer.read(0, 0x3004, 1).payload[16]).toBe(9);
+    server.close();
   });
 });

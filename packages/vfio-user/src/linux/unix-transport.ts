@@ -1,5 +1,5 @@
 import { lstatSync, unlinkSync } from 'node:fs';
-import { errnoName, VfioError } from '@vfiokit/uapi';
+import { ENOENT, errnoName, VfioError } from '@vfiokit/uapi';
 import type { SharedMemory } from '../session/regions.js';
 import type { Channel, ChannelUser, Listener, Transport } from '../transport/channel.js';
 import { LinuxDescriptors, type MemoryTrust } from './linux-descriptors.js';
@@ -7,6 +7,8 @@ import type { System } from './system.js';
 import { type Company, UnixChannel, type Waiting } from './unix-channel.js';
 
 const BACKLOG = 16;
+/** struct sockaddr_un has 108, the last of which is NUL. */
+const LONGEST_PATH = 107;
 /** Only the user who serves may connect. */
 const SOCKET_UMASK = 0o177;
 const MFD_CLOEXEC = 0x1;
@@ -40,11 +42,20 @@ export class UnixTransport implements Transport, Company {
   }
 
   listen(path: string, accept: (channel: Channel) => ChannelUser): Listener {
+    const { length } = Buffer.from(path);
+    if (length === 0 || length > LONGEST_PATH)
+      throw new VfioError(
+        'EINVAL',
+        `${path || 'the socket'}: a path of ${length} bytes; sockets take 1 to ${LONGEST_PATH}`,
+      );
     this.#removeStale(path);
     const umask = process.umask(SOCKET_UMASK);
     const fd = this.system.listen(path, BACKLOG);
     process.umask(umask);
-    if (fd < 0) throw VfioError.fromErrno(fd, `${path}: can't listen: ${errnoName(fd)}`);
+    if (fd < 0) {
+      const hint = fd === -ENOENT ? '; make its folder first' : '';
+      throw VfioError.fromErrno(fd, `${path}: can't listen: ${errnoName(fd)}${hint}`);
+    }
     return new UnixListener(this.system, path, fd, (client) => this.#connect(client, accept));
   }
 

@@ -13,6 +13,12 @@ import {
 import { regionIoFds } from '../protocol/payloads.js';
 import type { Reply } from './reply.js';
 
+/** A part of a region, in bytes from its start. */
+export interface RegionArea {
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** Memory of a device that the client can map: a file, and the same bytes here. */
 export interface SharedMemory {
   readonly fd: number;
@@ -20,6 +26,11 @@ export interface SharedMemory {
   readonly offset: number;
   /** The region's bytes. */
   readonly bytes: Uint8Array;
+  /**
+   * The parts that may be mapped, in whole pages; all of it without them. Accesses to what lies between come as messages, and
+   * a device that says itself which parts may be mapped is not overruled.
+   */
+  readonly areas?: readonly RegionArea[];
 }
 
 /** A region as the client sees it. */
@@ -61,8 +72,8 @@ function readRegion(
     const canMap = (flags & VFIO_REGION_INFO_FLAG_MMAP) !== 0;
     const memory = canMap ? mappable.get(index) : undefined;
     const capabilities: InfoCapability[] = [];
-    if (memory !== undefined && sparseMmap !== undefined)
-      capabilities.push(sparseMmapCapability.encode(sparseMmap));
+    const areas = memory === undefined ? undefined : (sparseMmap ?? memory.areas?.map(wideArea));
+    if (areas !== undefined) capabilities.push(sparseMmapCapability.encode(areas));
     if (type !== undefined) capabilities.push(regionTypeCapability.encode(type));
     const hidden = VFIO_REGION_INFO_FLAG_CAPS | (memory ? 0 : VFIO_REGION_INFO_FLAG_MMAP);
     return { size, flags: flags & ~hidden, position, capabilities, memory };
@@ -72,6 +83,8 @@ function readRegion(
     throw error;
   }
 }
+
+const wideArea = ({ offset, size }: RegionArea) => ({ offset: BigInt(offset), size: BigInt(size) });
 
 /**
  * Answers DEVICE_GET_REGION_INFO. A client without room for the capabilities learns how much it needs.
