@@ -1,16 +1,7 @@
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
 import type { Target } from '@vfiokit/binder';
 import type { DeviceUser, Machine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
-import {
-  ClientMemory,
-  formatMessage,
-  openTransport,
-  type ServerEvent,
-  type Trace,
-  VfioUserServer,
-} from '@vfiokit/vfio-user';
+import { ClientMemory, openTransport, type ServerEvent, VfioUserServer } from '@vfiokit/vfio-user';
 import {
   type BindingMachine,
   binderFor,
@@ -20,6 +11,8 @@ import {
 } from '../binding/machine.js';
 import { command, EXIT_NO, EXIT_OK, UsageError } from '../command.js';
 import type { Io } from '../io.js';
+import { mappableBars } from '../serve/mappable-bars.js';
+import { TraceLog } from '../serve/trace-log.js';
 
 /** Serves devices of a modelled machine to virtual machine monitors. */
 export const serve = command({
@@ -64,48 +57,77 @@ export const serve = command({
         `${name}: only devices of a modelled machine can be served; name one with --machine`,
       );
     const devices = namedDevices(opened, args._);
-    if (!(await bindAll(opened, devices, io))) return EXIT_NO;
-
+    const twice = devices.find((device, index) => devices.indexOf(device) !== index);
+    if (twice !== undefined) throw new UsageError(`${twice}: named twice; one socket serves it`);
     const transport = await openTransport({ spin, trusted: !args.untrusted });
     if (!transport.passesDescriptors) io.warn(`serve: ${transport.description}`);
-    const log = args.trace === undefined ? undefined : createWriteStream(args.trace);
-    const users: DeviceUser[] = [];
-    const servers: VfioUserServer[] = [];
+    const log =
+      args.trace === undefined ? undefined : TraceLog.open(args.trace, (text) => io.warn(text));
     try {
-      for (const [index, device] of devices.entries()) {
-        const path = index === 0 ? args.socket : `${args.socket}.${index}`;
-        const user = open(machine, device);
-        users.push(user);
-        const memory = new ClientMemory();
-        machine.function(device).function.dma = memory;
-        const trace: Trace | undefined =
-          log &&
-          ((direction, message, fds) =>
-            log.write(`${device} ${formatMessage(direction, message, fds)}\n`));
-        servers.push(
-          await VfioUserServer.listen({
-            device: user.device,
-            process: user.process,
-            transport,
-            path,
-            memory,
-            ...(trace && { trace }),
-            onEvent: (event) => tell(io, device, event),
-          }),
-        );
-        io.print(`${device}: at ${path}; QEMU 11.1 or newer takes it with`);
-        for (const line of qemuArguments(path)) io.print(`  ${line}`);
-      }
-      const signal = await interrupted();
-      io.warn(`serve: ${signal}: closing`);
+      if (!(await bindAll(opened, devices, io))) return EXIT_NO;
+      await serveUntilInterrupted({ machine, devices, socket: args.socket, transport, log, io });
     } finally {
-      for (const server of servers) server.close();
-      for (const user of users) user[Symbol.dispose]();
-      if (log !== undefined) await finished(log.end());
+      await log?.close();
     }
     return EXIT_OK;
   },
 });
+
+interface Serving {
+  readonly machine: Machine;
+  readonly devices: readonly string[];
+  /** Where the first device is served; the others get .1, .2 … */
+  readonly socket: string;
+  readonly transport: Awaited<ReturnType<typeof openTransport>>;
+  readonly log: TraceLog | undefined;
+  readonly io: Io;
+}
+
+async function serveUntilInterrupted(serving: Serving): Promise<void> {
+  const { devices, socket, io } = serving;
+  const opened: Disposable[] = [];
+  try {
+    for (const [index, device] of devices.entries())
+      await serveOne(serving, device, index === 0 ? socket : `${socket}.${index}`, opened);
+    const signal = await interrupted();
+    io.warn(`serve: ${signal}: closing`);
+  } finally {
+    for (const one of opened.reverse()) one[Symbol.dispose]();
+  }
+}
+
+/** Opens a device and serves it at a path; what is to be disposed of is added to `opened`. */
+async function serveOne(
+  { machine, transport, log, io }: Serving,
+  device: string,
+  path: string,
+  opened: Disposable[],
+): Promise<void> {
+  const user = open(machine, device);
+  opened.push(user);
+  const silicon = machine.function(device).function;
+  const memory = new ClientMemory();
+  silicon.dma = memory;
+  const mappable = mappableBars(silicon, transport);
+  opened.push(
+    await VfioUserServer.listen({
+      device: user.device,
+      process: user.process,
+      transport,
+      path,
+      memory,
+      mappable,
+      ...(log && { trace: log.of(device) }),
+      onEvent: (event) => tell(io, device, event),
+    }),
+  );
+  io.print(`${device}: at ${path}; QEMU 11.1 or newer takes it with`);
+  for (const line of qemuArguments(path)) io.print(`  ${line}`);
+  if (mappable.size > 0) io.print(`  guests map ${barNames(mappable)} directly`);
+}
+
+const barNames = (bars: ReadonlyMap<number, unknown>) =>
+  [...bars.keys()].map((index) => `BAR ${index}`).join(', ');
 
 /** What QEMU's command line has to have; its memory is shared, so that the device reaches it without asking. */
 export function qemuArguments(path: string): readonly string[] {
