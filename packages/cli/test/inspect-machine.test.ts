@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { COMMANDS, captureIo, run } from 'vfiokit';
@@ -36,6 +36,67 @@ async function captured(): Promise<string> {
   await vfiokit('--machine', 'x86-server', 'capture', archive);
   return archive;
 }
+
+describe('vfiokit inspect shows a device beside plain vfio-pci', () => {
+  const brings = async (machine: string, device: string) =>
+    (await inspected(machine, device)).brings;
+
+  test.each([
+    [
+      'a region that an extension adds',
+      'power9',
+      '0006:00:00.0',
+      [
+        {
+          what: 'region 9',
+          here: '64 KiB, read write mmap, IBM_NVLINK2_ATSD, NVLINK2_SSATGT 0x800000000, NVLINK2_LNKSPD 9',
+        },
+      ],
+    ],
+    [
+      'a register that reads otherwise',
+      'x86-laptop',
+      '0000:00:02.0',
+      [{ what: 'config 0xfc', plain: '00 00 00 6f, writable', here: '00 20 00 6f, writable' }],
+    ],
+    [
+      'what a driver takes away',
+      's390x-lpar',
+      '0002:00:00.0',
+      [{ what: 'feature', plain: 'DMA_BUF (get)' }],
+    ],
+  ])('%s', async (_name, machine, device, differences) => {
+    expect(await brings(machine, device)).toEqual(expect.arrayContaining<unknown>(differences));
+  });
+
+  test('nothing, where nothing is added', async () => {
+    expect(await brings('x86-server', '0000:81:00.0')).toEqual([]);
+    expect((await vfiokit('--machine', 'x86-server', 'inspect', '0000:81:00.0')).out).not.toContain(
+      'beside',
+    );
+  });
+
+  test('in two columns', async () => {
+    const { out } = await vfiokit('--machine', 'x86-server', 'inspect', '0000:17:00.1');
+    expect(out).toMatch(/^beside plain vfio-pci\n +plain +mlx5_vfio_pci$/m);
+    expect(out).toMatch(/^ {2}feature +- +MIGRATION \(get\)$/m);
+  });
+});
+
+describe('vfiokit inspect of a file', () => {
+  test('names the function that a config file of sysfs lies with', async () => {
+    const at = join(folder, '0000:3b:00.1');
+    mkdirSync(at);
+    writeFileSync(join(at, 'config'), Uint8Array.of(0x34, 0x12, 0xff, 0xff, ...Array(60).fill(0)));
+    expect((await vfiokit('inspect', join(at, 'config'))).out).toMatch(/^0000:3b:00\.1 /);
+  });
+
+  test('says what to name instead of a file that is not there', async () => {
+    const { status, err } = await vfiokit('inspect', join(folder, 'none'));
+    expect(status).toBe(1);
+    expect(err).toEqual([expect.stringMatching(/none: no such file; name a device, a trace, /)]);
+  });
+});
 
 describe('vfiokit inspect of a device of a machine', () => {
   test('opens what a VFIO driver has, without remarks', async () => {

@@ -33,7 +33,7 @@ const SHOWN_UNDER_VFIO_PCI = [
   ['igd', 'x86-laptop', '0000:00:02.0', '0xfc-0xff ASLS'],
   ['nvlink', 'power9', '0004:04:00.0', 'NVIDIA_NVLINK2_RAM'],
   ['nvlink', 'power9', '0006:00:00.1', 'IBM_NVLINK2_ATSD'],
-  ['zpci', 's390x-lpar', '0001:00:00.0', 'capability 1 version 2'],
+  ['zpci', 's390x-lpar', '0001:00:00.0', 'ZPCI_BASE   v2  DMA 0x100000000-0x1ffffffffffff, pchid '],
 ] as const;
 
 /** Rows of the packages that are composed: without a package its rows are gone, and nothing breaks. */

@@ -13,6 +13,12 @@ import {
   VFIO_PCI_CONFIG_REGION_INDEX,
   type VfioDevice,
 } from '@vfiokit/uapi';
+import {
+  deviceCapability,
+  type InfoCapabilityReport,
+  regionCapabilityNotes,
+} from './capability-text.js';
+import type { Difference } from './comparison.js';
 
 /** A region as a user of the device sees it. */
 export interface RegionReport {
@@ -76,12 +82,14 @@ export interface Inspection {
   readonly driver: string;
   readonly group: number | undefined;
   readonly resettable: boolean;
-  readonly infoCapabilities: readonly string[];
+  readonly infoCapabilities: readonly InfoCapabilityReport[];
   readonly regions: readonly RegionReport[];
   readonly interrupts: readonly InterruptReport[];
   readonly features: readonly string[];
   readonly capabilities: readonly CapabilityReport[];
   readonly config: ConfigReport;
+  /** What its driver and the extensions of its machine bring, beside vfio-pci-core alone; absent where nobody compared. */
+  readonly brings?: readonly Difference[];
 }
 
 const FLAG_RESET = 0x1;
@@ -115,9 +123,7 @@ export function inspectDevice(device: VfioDevice, process: Process): Inspection 
     driver,
     group: iommuGroup?.id,
     resettable: (info.flags & FLAG_RESET) !== 0,
-    infoCapabilities: info.capabilities.map(
-      ({ id, version }) => `capability ${id} version ${version}`,
-    ),
+    infoCapabilities: info.capabilities.map(deviceCapability),
     regions: Array.from({ length: info.numRegions }, (_, index) => inspectRegion(client, index)),
     interrupts: Array.from({ length: info.numIrqs }, (_, index) => inspectInterrupt(client, index)),
     features: FEATURES.flatMap((feature) => inspectFeature(client, feature)),
@@ -150,10 +156,11 @@ function inspectRegion(client: DeviceClient, index: number): RegionReport {
   };
 }
 
-function regionNotes({ type, msixMappable, sparseMmap }: RegionInfo): string[] {
+function regionNotes({ type, msixMappable, sparseMmap, capabilities }: RegionInfo): string[] {
   const hex = (value: bigint) => `0x${value.toString(16)}`;
   return [
     ...(type === undefined ? [] : [regionTypeName(type.type, type.subtype)]),
+    ...regionCapabilityNotes(capabilities),
     ...(msixMappable ? ['MSI-X table can be mapped'] : []),
     ...(sparseMmap ?? []).map(
       ({ offset, size }) => `mappable ${hex(offset)}-${hex(offset + size - 1n)}`,

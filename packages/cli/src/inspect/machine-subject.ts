@@ -1,5 +1,5 @@
 import { type DeviceFacts, findDevice } from '@vfiokit/binder';
-import { openFunction } from '@vfiokit/core';
+import { type OpenFunctionOptions, openFunction } from '@vfiokit/core';
 import type { Machine, OpenedMachine } from '@vfiokit/host';
 import {
   type FunctionDescription,
@@ -8,10 +8,12 @@ import {
   readSysfsResource,
   resourceBars,
 } from '@vfiokit/pci';
-import { EACCES, errnoName, VfioError } from '@vfiokit/uapi';
-import { type BindingMachine, openBinding, planOptions } from '../binding/machine.js';
+import { EACCES, errnoName, type Process, type VfioDevice, VfioError } from '@vfiokit/uapi';
+import { type BindingMachine, openBinding } from '../binding/machine.js';
+import { planOptions } from '../binding/plan-options.js';
 import { machineOptions } from '../variants.js';
-import { inspectDevice } from './inspection.js';
+import { compareInspections } from './comparison.js';
+import { type Inspection, inspectDevice } from './inspection.js';
 import { type Inspected, inspectDescription } from './subject.js';
 
 const NO_ID = 0xffff;
@@ -52,24 +54,40 @@ async function inspectModel(
   const { name } = facts;
   const current = facts.driver.value;
   if (facts.vfioDevices.length > 0 && (wanted === undefined || wanted === current)) {
-    using user = machine.open(name);
-    return { inspection: inspectDevice(user.device, user.process), remarks: [] };
+    return { inspection: besidePlain(inspectOpen(machine.open(name)), machine, name), remarks: [] };
   }
   const driver = wanted ?? chosenDriver(opened, name);
-  const pdev = machine.function(name);
-  // Whoever has it in this model lets go of it; nobody sees the model afterwards.
-  const bound = machine.vfio.device(pdev);
-  if (bound !== undefined) machine.vfio.unbind(bound);
-  pdev.driverData = undefined;
   const { register } = await machineOptions();
-  using user = openFunction(pdev, {
+  const inspection = inspectAlone(machine, name, {
     driver,
     register: (host) => register?.(host, machine.description),
   });
   return {
-    inspection: inspectDevice(user.device, user.process),
+    inspection: besidePlain(inspection, machine, name),
     remarks: wanted === undefined ? [shownAs(facts, driver)] : [],
   };
+}
+
+/** Opens a function of a model by itself; whoever has it lets go of it, and nobody sees the model afterwards. */
+function inspectAlone(machine: Machine, name: string, options: OpenFunctionOptions): Inspection {
+  const pdev = machine.function(name);
+  const bound = machine.vfio.device(pdev);
+  if (bound !== undefined) machine.vfio.unbind(bound);
+  pdev.driverData = undefined;
+  return inspectOpen(openFunction(pdev, options));
+}
+
+function inspectOpen(
+  user: Disposable & { readonly device: VfioDevice; readonly process: Process },
+): Inspection {
+  using open = user;
+  return inspectDevice(open.device, open.process);
+}
+
+/** Adds what the core alone would show otherwise: no variant driver, no extension of the machine. */
+function besidePlain(inspection: Inspection, machine: Machine, name: string): Inspection {
+  const plain = inspectAlone(machine, name, {});
+  return { ...inspection, brings: compareInspections(plain, inspection) };
 }
 
 /** What a plan would bind it to, whether it may be bound or not. */

@@ -3,6 +3,7 @@ import type { Palette } from '../io.js';
 import { hex, pad, plural, size, table } from '../output.js';
 import type { ConfigReport, Inspection, OwnedBytes } from './inspection.js';
 
+const PLAIN = 'vfio-pci';
 const ROW = 16;
 const EXTENDED_DIGITS = 3;
 
@@ -16,14 +17,21 @@ export function renderInspection(inspection: Inspection, colors: Palette): strin
       `driver ${inspection.driver}`,
       inspection.group === undefined ? 'no IOMMU group' : `IOMMU group ${inspection.group}`,
       inspection.resettable ? 'can be reset' : 'cannot be reset alone',
-      ...inspection.infoCapabilities,
     ].join(', '),
   ];
   const titled = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', bold(title), ...lines];
   return [
     ...head,
+    ...titled(`beside plain ${PLAIN}`, differenceLines(inspection, colors)),
     ...titled('regions', regionLines(inspection, colors)),
+    ...titled(
+      'what the device says of itself',
+      table(
+        inspection.infoCapabilities.map(({ name, version, text }) => [name, `v${version}`, text]),
+        { indent: '  ' },
+      ),
+    ),
     ...titled('interrupts', interruptLines(inspection, colors)),
     ...titled(
       'features',
@@ -37,6 +45,16 @@ export function renderInspection(inspection: Inspection, colors: Palette): strin
       ...configLines(inspection, colors),
     ]),
   ];
+}
+
+/** Core and user side by side; what is the same stands in the lists below. */
+function differenceLines({ brings = [], driver }: Inspection, colors: Palette): string[] {
+  if (brings.length === 0) return [];
+  const { dim, green } = colors;
+  const rows = brings.map(({ what, plain = '-', here = '-' }) => [what, dim(plain), green(here)]);
+  return table([['', dim('plain'), driver === PLAIN ? 'with extensions' : driver], ...rows], {
+    indent: '  ',
+  });
 }
 
 const idText = (id: number) => id.toString(16).padStart(4, '0');

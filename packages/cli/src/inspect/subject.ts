@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { openFunction } from '@vfiokit/core';
 import {
   type FunctionDescription,
@@ -21,6 +22,11 @@ export interface Inspected {
 
 /** Where a function without an address is put. */
 const DEFAULT_ADDRESS = '0000:00:03.0';
+const READ_FAILURES: Readonly<Record<string, string>> = {
+  EISDIR: 'is a directory; name a file in it',
+  ENOENT: 'no such file; name a device, a trace, a config file or what lspci -xxxx printed',
+  EACCES: 'may not be read by this user',
+};
 const GZIP = 0x1f;
 const BRACE = 0x7b;
 
@@ -33,7 +39,7 @@ const BRACE = 0x7b;
  */
 export async function inspectFile(path: string, device?: string): Promise<Inspected> {
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    const what = cause.code === 'EISDIR' ? 'is a directory; name a file in it' : cause.message;
+    const what = READ_FAILURES[cause.code ?? ''] ?? cause.message;
     throw new VfioError('ENOENT', `${path}: ${what}`, { cause });
   });
   if (/\.jsonl(\.gz)?$/.test(path) || bytes[0] === BRACE || bytes[0] === GZIP)
@@ -41,7 +47,7 @@ export async function inspectFile(path: string, device?: string): Promise<Inspec
   if (isText(bytes)) return inspectLspci(path, bytes.toString('utf8'), device);
   const { description, truncated, problems } = readSysfsConfig(bytes, path);
   return {
-    inspection: inspectDescription(device ?? DEFAULT_ADDRESS, description),
+    inspection: inspectDescription(device ?? addressIn(path) ?? DEFAULT_ADDRESS, description),
     remarks: [
       ...(truncated
         ? [`${path}: ends after ${bytes.length} bytes; the rest is taken to be zero`]
@@ -49,6 +55,11 @@ export async function inspectFile(path: string, device?: string): Promise<Inspec
       ...problems.map(({ at, problem }) => `${path}: 0x${at.toString(16)}: ${problem}`),
     ],
   };
+}
+
+/** The function whose folder of sysfs a file lies in. */
+function addressIn(path: string): string | undefined {
+  return PciAddress.tryParse(basename(dirname(path)))?.toString();
 }
 
 /** A dump of configuration bytes has bytes that no text has. */
