@@ -546,7 +546,7 @@ describe.skipIf(!existsSync(HOSTS))('real machines (shared/hosts is not here)', 
     const nic = planner().plan('0000:04:02.0', input, BEST);
     expect(nic).toMatchObject({ outcome: 'bind', group: { number: '10', viableNow: true } });
     const pf = planner().plan('0000:01:00.0', input, BEST);
-    expect(pf.refusal).toContain('has 4 VFs');
+    expect(pf.refusal).toContain('has VFs (4)');
   });
 
   test('[binding:206] a plan made from a capture, carried out on its model, ends as it says', async () => {

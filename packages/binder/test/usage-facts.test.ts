@@ -69,6 +69,15 @@ describe('what carries file systems', () => {
     expect([plan(NVME), plan(AHCI), plan(NIC)]).toEqual([['root-storage'], ['root-storage'], []]);
   });
 
+  test('the root behind a controller that makes a bus of its own is that controller’s, too', async () => {
+    const vmd = '0000:00:0e.0';
+    const { usage } = await usageOf({
+      '/proc/mounts': '/dev/nvme1n1 / ext4 rw 0 0\n',
+      '/sys/class/block/nvme1n1': `-> ${devices(`${vmd}/pci10000:e0/10000:e0:1d.0/10000:e1:00.0/nvme/nvme1/nvme1n1`)}`,
+    });
+    expect([...usage.root]).toEqual([vmd, '10000:e0:1d.0', '10000:e1:00.0']);
+  });
+
   test('a root on a pool of disks can’t be followed either', async () => {
     const { usage } = await usageOf({ '/proc/mounts': 'rpool/ROOT / zfs rw 0 0\n' });
     expect(usage.untracedRoot).toBe('rpool/ROOT');

@@ -93,7 +93,9 @@ describe('who has a device open, as /proc shows it', () => {
       list: async (path) => (path === '/proc/42/fd' ? -13 : sysfs.list(path)),
     };
     const usage = await readUsage(tree, await readHost(tree));
-    expect(usage.unobserved.join()).toContain('the open files of 1 processes');
+    expect(usage.unobserved.join()).toContain(
+      'other users’ processes have open, 1 of them'.replace('’', "'"),
+    );
   });
 
   test('without /proc nothing is said', async () => {

@@ -59,9 +59,9 @@ export function guardsOf(
       guard('vfs-in-use', `its VF ${vf} is bound to ${host.devices.get(vf)!.driver.value}`);
   }
   if (device.virtfns.length > 0)
-    guard('has-vfs', `has ${device.virtfns.length} VFs; write 0 to sriov_numvfs first`, false);
+    guard('has-vfs', `has VFs (${device.virtfns.length}); write 0 to sriov_numvfs first`, false);
   const override = device.override.value;
   if (override && override !== target && override !== device.driver.value)
-    guard('foreign-override', `somebody has set its override to "${override}"`);
+    guard('foreign-override', `somebody has set its override to ${JSON.stringify(override)}`);
   return guards;
 }

@@ -178,6 +178,17 @@ export class Planner {
   }
 }
 
+/** How many members a sentence names. */
+const NAMED = 4;
+
+function offenders(members: GroupFacts['members']): string {
+  const named = members
+    .slice(0, NAMED)
+    .map(({ device }) => `${device.name} is bound to "${device.driver.value}"`);
+  const more = members.length - named.length;
+  return [...named, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+}
+
 function target(device: DeviceFacts, { candidates, style }: PolicyAnswer): Target {
   const [first, ...others] = candidates.map(({ driver, presence, module }) => ({
     driver,
@@ -209,8 +220,6 @@ function refusalOf(
       member.effect === 'offender' && !targets.some((one) => one.device === member.device.name),
   );
   if (targets.length > 0 && left !== undefined && left.length > 0)
-    return `${device.name}: group ${group!.number} would not be viable: ${left
-      .map((member) => `${member.device.name} is bound to "${member.device.driver.value}"`)
-      .join(', ')}; say --group to take the whole group`;
+    return `${device.name}: group ${group!.number} would not be viable: ${offenders(left)}; say --group to take the whole group`;
   return null;
 }

@@ -63,15 +63,13 @@ export function unobserved(
 ): readonly string[] {
   const missing = recordFacts(device)
     .filter((one) => one.value === undefined)
-    .map(({ name, source }) => `${name} of ${device.name} (${source})`);
+    .map(({ name }) => `${name} of ${device.name}`);
   return [
     'dynamic ids of drivers (new_id is write-only)',
     'the order in which drivers were registered',
     'who owns the IOMMU group',
     ...missing,
-    ...(device.capabilitiesKnown
-      ? []
-      : [`capabilities of ${device.name} (config is cut to the header or missing)`]),
+    ...(device.capabilitiesKnown ? [] : [`capabilities of ${device.name}`]),
     ...(isVga(device) && device.bootVga.value === undefined
       ? [`whether ${device.name} shows the boot console (boot_vga)`]
       : []),

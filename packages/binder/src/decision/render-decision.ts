@@ -29,7 +29,7 @@ export function renderDecision(decision: Decision, columns = DEFAULT_COLUMNS): s
   for (const { text } of guards) if (refusal?.startsWith(text) !== true) say('guard', text);
   for (const text of decision.warnings) say('warning', text);
   lines.push(...operationLines(decision.operations, columns));
-  if (decision.unobserved.length > 0) say('unseen', decision.unobserved.join('; '));
+  if (decision.unobserved.length > 0) say('unseen', together(decision.unobserved));
   return `${lines.join('\n')}\n`;
 }
 
@@ -78,6 +78,20 @@ function groupLines({ group }: Decision, columns: number): readonly string[] {
   ];
 }
 
+/** What is not known of one thing in one part: `override, physfn of 0000:00:02.0`. */
+function together(unobserved: readonly string[]): string {
+  const parts: string[] = [];
+  let of = '';
+  for (const text of unobserved) {
+    const thing = / of [0-9a-f]{4,8}:[0-9a-f:.]+$/.exec(text)?.[0] ?? '';
+    if (thing !== '' && thing === of)
+      parts.push(`${parts.pop()!.slice(0, -thing.length)}, ${text}`);
+    else parts.push(text);
+    of = thing;
+  }
+  return parts.join('; ');
+}
+
 const BUS = '/sys/bus/pci/';
 
 /** The writes as a shell would say them, below the bus's folder; what takes each back stands beside it. */
@@ -86,7 +100,8 @@ function operationLines(operations: readonly Operation[], columns: number): read
   const place = (path: string) => (path.startsWith(BUS) ? path.slice(BUS.length) : path);
   const rows = operations.map(({ step, path, bytes, undo }, at) => {
     const number = `${at + 1}.`.padStart(3);
-    if (step === 'load' || step === 'verify') return [`${number} ${step} ${place(path)}`, ''];
+    if (step === 'load') return [`${number} modprobe -b ${path.slice('/sys/module/'.length)}`, ''];
+    if (step === 'verify') return [`${number} verify ${place(path)}`, ''];
     const back =
       undo === undefined
         ? ''

@@ -100,7 +100,7 @@ export async function readDevice(
     modalias,
     driver: nullable(await reader.link('driver'), entries.size > 0),
     override: normalizeOverride(await reader.text('driver_override')),
-    group: nullable(await reader.link('iommu_group'), groupsKnown),
+    group: numbered(nullable(await reader.link('iommu_group'), groupsKnown)),
     physfn,
     virtfns,
     totalVfs: await reader.number('sriov_totalvfs'),
@@ -128,6 +128,12 @@ function isVfioDevice(name: string): boolean {
 function nullable(link: Fact<string>, captured: boolean): Fact<string | null> {
   if (link.value !== undefined) return link;
   return captured && link.errno === -ENOENT ? fact(null, link.source) : link;
+}
+
+/** Groups have numbers; a link to anything else tells nothing. */
+function numbered(group: Fact<string | null>): Fact<string | null> {
+  if (!group.value || /^\d+$/.test(group.value)) return group;
+  return { value: undefined, source: group.source };
 }
 
 /** Both `(null)` and an empty line are no override. An attribute that is not there is unknown. */

@@ -148,5 +148,5 @@ async function readRelease(sysfs: Sysfs): Promise<string | undefined> {
 }
 
 function trimmed(text: string | number): string | undefined {
-  return typeof text === 'number' ? undefined : text.trim();
+  return typeof text === 'number' || text.trim() === '' ? undefined : text.trim();
 }

@@ -54,7 +54,7 @@ async function functionsBehind(
   const folder = `/sys/class/net/${name}`;
   const target = await sysfs.readLink(folder);
   if (typeof target === 'number') return [];
-  const own = functionsIn(target).slice(-1);
+  const own = functionsIn(target);
   const entries = await sysfs.list(folder);
   const lower = (typeof entries === 'number' ? [] : entries).filter((entry) =>
     entry.startsWith('lower_'),

@@ -46,8 +46,7 @@ async function readDisks(sysfs: Sysfs): Promise<ReadonlySet<string>> {
   const blocks = await sysfs.list('/sys/block');
   const names = typeof blocks === 'number' ? await sysfs.list('/sys/class/block') : blocks;
   for (const name of typeof names === 'number' ? [] : names)
-    for (const device of functionsIn((await blockPath(sysfs, name)) ?? '').slice(-1))
-      found.add(device);
+    for (const device of functionsIn((await blockPath(sysfs, name)) ?? '')) found.add(device);
   return found;
 }
 
@@ -68,7 +67,8 @@ async function addBlockFunctions(
   const block = await blockName(sysfs, name);
   const path = await blockPath(sysfs, block);
   if (path === undefined) return;
-  for (const device of functionsIn(path).slice(-1)) found.add(device);
+  // A controller whose driver makes a bus of its own (VMD) takes what is on that bus along.
+  for (const device of functionsIn(path)) found.add(device);
   const slaves = await sysfs.list(`/sys/class/block/${block}/slaves`);
   const parts =
     typeof slaves === 'number' ? await sysfs.list(`/sys/block/${block}/slaves`) : slaves;

@@ -36,7 +36,9 @@ export async function readUsage(
   const open = await readVfioUsers(sysfs, owners);
   if (open === undefined) unobserved.push('which processes have VFIO devices open (/proc/*/fd)');
   else if (open.hidden > 0)
-    unobserved.push(`the open files of ${open.hidden} processes (/proc/*/fd: only root may look)`);
+    unobserved.push(
+      `what other users' processes have open, ${open.hidden} of them (/proc/*/fd is root's)`,
+    );
   return {
     ...(storage ?? NO_STORAGE),
     network: network ?? new Map(),

@@ -10,6 +10,10 @@ import {
 } from './policy.js';
 import { candidateFor, isRejection } from './resolve-driver.js';
 
+/** What no alias can be compared with. */
+const UNKNOWN_DEVICE =
+  'alias-best-match: the modalias of the device is not known; --policy generic does without';
+
 /** Fields of an alias: an alias with as many wildcards fits anything. */
 const FIELDS = 7;
 
@@ -23,7 +27,7 @@ export const ALIAS_BEST_MATCH: SelectionPolicy = {
 /** The driver that libvirt would take, with its errors as refusals. */
 function libvirtExact(input: SelectionInput): PolicyAnswer {
   const modalias = input.device.modalias.value;
-  if (modalias === undefined) return refuse('alias-best-match: the modalias is unknown');
+  if (modalias === undefined) return refuse(UNKNOWN_DEVICE);
   const match = libvirtMatch(`${modalias}\n`, input.index?.text);
   if (match.kind === 'error') return refuse(`alias-best-match: ${match.message}`);
   const [name, rule, more] =
@@ -42,7 +46,7 @@ function libvirtExact(input: SelectionInput): PolicyAnswer {
 
 function strict(input: SelectionInput): PolicyAnswer {
   const modalias = input.device.modalias.value;
-  if (modalias === undefined) return refuse('alias-best-match: the modalias is unknown');
+  if (modalias === undefined) return refuse(UNKNOWN_DEVICE);
   if (input.index === undefined) return withoutIndex(input);
   const { tie, malformed } = strictMatch(input.index, modalias);
   const warnings = malformed.map(

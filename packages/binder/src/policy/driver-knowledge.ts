@@ -1,11 +1,14 @@
 /** What management software may ask of a VFIO driver. */
-export type Feature =
-  | 'migration'
-  | 'pre-copy'
-  | 'dirty-tracking'
-  | 'p2p'
-  | 'dma-buf'
-  | 'large-bars';
+export const FEATURES = [
+  'migration',
+  'pre-copy',
+  'dirty-tracking',
+  'p2p',
+  'dma-buf',
+  'large-bars',
+] as const;
+
+export type Feature = (typeof FEATURES)[number];
 
 /** A VFIO driver as a tool knows it without asking a kernel. */
 export interface KnownDriver {

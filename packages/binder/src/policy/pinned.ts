@@ -8,7 +8,10 @@ export const PINNED: SelectionPolicy = {
   summary: 'the decision recorded earlier for this device and kernel',
   choose(input) {
     const { pinned } = input.request;
-    if (pinned === undefined) return refuse('pinned: no earlier decision is given');
+    if (pinned === undefined)
+      return refuse(
+        'pinned: no earlier decision is given; --pinned takes what plan --json printed',
+      );
     if (pinned.modalias !== input.device.modalias.value)
       return refuse(`pinned: the decision was made for ${pinned.modalias}, another device`);
     const drift = [

@@ -14,7 +14,6 @@ import {
   NO_LOADER,
   type PlanInput,
   Planner,
-  type PlanOptions,
   readHost,
   readUsage,
   readVfioUsers,
@@ -147,65 +146,8 @@ export function namedDevices(opened: BindingMachine, words: readonly string[]): 
   return words.map((word) => findDevice(opened.input.host, word).name);
 }
 
-/** Plan options from a command line's. */
-export function planOptions(args: {
-  readonly policy?: string | undefined;
-  readonly driver?: string | undefined;
-  readonly chain?: string | undefined;
-  readonly feature?: string | undefined;
-  readonly exact?: boolean | undefined;
-  readonly group?: boolean | undefined;
-  readonly force?: boolean | undefined;
-}): PlanOptions {
-  const { policy, driver, chain, feature, exact, group, force } = args;
-  const list = (text: string) => text.split(',').filter((word) => word !== '');
-  return {
-    policy: policy ?? (driver === undefined ? 'alias-best-match' : 'user-override'),
-    mode: exact ? 'libvirt-exact' : 'strict',
-    ...(driver === undefined ? {} : { driver, tieBreaker: driver }),
-    ...(chain === undefined ? {} : { chain: list(chain) }),
-    ...(feature === undefined
-      ? {}
-      : { features: list(feature) as NonNullable<PlanOptions['features']> }),
-    wholeGroup: group ?? false,
-    force: force ?? false,
-  };
-}
-
 /** The option of commands that would wait for a device's user. */
 export const WAIT_OPTION = {
   type: 'boolean',
   description: 'Unbind a device that is in use all the same, and wait until it is let go',
-} as const;
-
-/** The options that `plan` and `bind` share. */
-export const SELECTION_ARGS = {
-  policy: {
-    type: 'string',
-    description: 'How to choose: alias-best-match unless a driver is named',
-    valueHint: 'P',
-  },
-  driver: {
-    type: 'string',
-    description: 'The driver to take, or the winner of a tie',
-    valueHint: 'NAME',
-  },
-  chain: {
-    type: 'string',
-    description: 'Drivers to try in turn, for --policy chain',
-    valueHint: 'A,B',
-  },
-  feature: {
-    type: 'string',
-    description: 'What the driver has to have, for --policy capability',
-    valueHint: 'A,B',
-  },
-  aliases: {
-    type: 'string',
-    description: 'Another module index than the machine’s own',
-    valueHint: 'FILE',
-  },
-  exact: { type: 'boolean', description: 'Match aliases byte for byte as libvirt does' },
-  group: { type: 'boolean', description: 'Take the whole IOMMU group' },
-  force: { type: 'boolean', description: 'Overrule guards that may be overruled' },
 } as const;

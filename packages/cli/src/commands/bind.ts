@@ -5,9 +5,8 @@ import {
   onBlocked,
   openBinding,
   openSimulation,
-  planOptions,
-  SELECTION_ARGS,
 } from '../binding/machine.js';
+import { planOptions, SELECTION_ARGS } from '../binding/plan-options.js';
 import { isFine, reportResults } from '../binding/report.js';
 import { command, EXIT_NO, EXIT_OK, JSON_OPTION } from '../command.js';
 

@@ -5,13 +5,8 @@ import {
   renderComparison,
   renderDecision,
 } from '@vfiokit/binder';
-import {
-  namedDevices,
-  openBinding,
-  planOptions,
-  readIndex,
-  SELECTION_ARGS,
-} from '../binding/machine.js';
+import { namedDevices, openBinding, readIndex } from '../binding/machine.js';
+import { planOptions, SELECTION_ARGS } from '../binding/plan-options.js';
 import { command, EXIT_NO, EXIT_OK, JSON_OPTION, UsageError } from '../command.js';
 
 /** Decides which driver devices should get, and explains it. Writes nothing. */

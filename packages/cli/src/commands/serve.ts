@@ -2,13 +2,8 @@ import type { Target } from '@vfiokit/binder';
 import type { DeviceUser, Machine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 import { ClientMemory, openTransport, type ServerEvent, VfioUserServer } from '@vfiokit/vfio-user';
-import {
-  type BindingMachine,
-  binderFor,
-  namedDevices,
-  openBinding,
-  planOptions,
-} from '../binding/machine.js';
+import { type BindingMachine, binderFor, namedDevices, openBinding } from '../binding/machine.js';
+import { planOptions } from '../binding/plan-options.js';
 import { command, EXIT_NO, EXIT_OK, UsageError } from '../command.js';
 import type { Io } from '../io.js';
 import { mappableBars } from '../serve/mappable-bars.js';

@@ -1,5 +1,5 @@
 import { MemoryJournal, MemoryLock, readHost, type Target } from '@vfiokit/binder';
-import { planOptions } from '../binding/machine.js';
+import { planOptions } from '../binding/plan-options.js';
 import type { Palette } from '../io.js';
 import { table } from '../output.js';
 import type { Chapter } from './chapter.js';

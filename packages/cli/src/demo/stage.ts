@@ -2,13 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Binder, Target, TransactionOptions } from '@vfiokit/binder';
 import type { Sysfs } from '@vfiokit/driver-model';
 import { type Machine, walk } from '@vfiokit/host';
-import {
-  type BindingMachine,
-  binderFor,
-  openBinding,
-  openSimulation,
-  planOptions,
-} from '../binding/machine.js';
+import { type BindingMachine, binderFor, openBinding, openSimulation } from '../binding/machine.js';
+import { planOptions } from '../binding/plan-options.js';
 
 /** One write to a file of the machine, and what it was answered. */
 export interface Write {

@@ -133,6 +133,40 @@ describe('plan', () => {
     ).toContain('no such machine');
   });
 
+  test('decides as it did before, while nothing has changed', async () => {
+    const file = join(scratch, 'decision.json');
+    const vf = '0000:17:00.1';
+    writeFileSync(file, (await server('plan', vf, '--json')).out);
+    const again = await server('plan', vf, '--pinned', file);
+    expect(again.out).toContain('pinned: nothing has changed since the decision');
+    const other = await server('plan', '0000:3b:10.0', '--pinned', file);
+    expect([other.status, other.out.replaceAll(/\s+/g, ' ')]).toEqual([
+      1,
+      expect.stringContaining('another device'),
+    ]);
+    expect((await server('plan', vf, '--pinned', join(scratch, 'new.alias'))).err).toContain(
+      'name a file that plan --json printed',
+    );
+  });
+
+  test('asked for a feature, looks for a driver that has it', async () => {
+    const { status, out } = await server('plan', '0000:17:00.1', '--feature', 'migration,p2p');
+    expect([status, out]).toEqual([0, expect.stringContaining('has migration, p2p')]);
+    const lacking = await server('plan', '0000:3b:10.0', '--feature', 'migration');
+    expect([lacking.status, lacking.out]).toEqual([
+      1,
+      expect.stringContaining('no driver for 8086:10ca is known'),
+    ]);
+    expect((await server('plan', '0000:3b:10.0', '--feature', 'migraton')).err).toContain(
+      'there is migration',
+    );
+  });
+
+  test('gives libvirt every device of a group that is to be bound', async () => {
+    const { out } = await server('plan', '0000:65:00.0', '--group', '--emit', 'libvirt');
+    expect(out.match(/function='0x\d'/g)).toEqual(["function='0x0'", "function='0x1'"]);
+  });
+
   test('is one document with --json', async () => {
     const { out } = await server('plan', '0000:17:00.1', '--json');
     expect(JSON.parse(out)).toMatchObject({
@@ -152,7 +186,7 @@ describe('bind and what goes with it', () => {
 
   test('shows what it would write, and refuses what is guarded', async () => {
     expect((await server('bind', '0000:17:00.1', '--dry-run')).out).toContain(
-      '1. load /sys/module/mlx5_vfio_pci',
+      '1. modprobe -b mlx5_vfio_pci',
     );
     expect((await server('bind', '0000:17:00.1', '--dry-run')).out).toContain(
       '2. "mlx5_vfio_pci" > devices/0000:17:00.1/driver_override  undo: "\\n"',
