@@ -1,14 +1,4 @@
-import {
-  EEXIST,
-  EFAULT,
-  EINVAL,
-  ENODEV,
-  ENOENT,
-  ENOMEM,
-  ENOSPC,
-  type Process,
-  type UserMapping,
-} from '@vfiokit/uapi';
+import { EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, type Process } from '@vfiokit/uapi';
 import type { IovaRanges } from '../address/iova-ranges.js';
 import { sizesFrom, smallestPage } from '../address/page-sizes.js';
 import { RangeTree } from '../address/range-tree.js';
@@ -20,8 +10,9 @@ import {
   type DmaHit,
 } from '../hardware/dma.js';
 import { DirtyBitmap } from '../memory/dirty-bitmap.js';
-import { lockableBytes, lockBytes, unlockBytes } from '../memory/locked-memory.js';
-import { locate, pin } from '../memory/pinned-memory.js';
+import { lockBytes, unlockBytes } from '../memory/locked-memory.js';
+import { locate } from '../memory/pinned-memory.js';
+import { type Backing, Backings } from './backing.js';
 import type { DirtyTracking, StaleBits } from './bitmap-request.js';
 import { ExternalPins } from './external-pins.js';
 
@@ -30,17 +21,6 @@ const VADDR_INVALID = 0x4;
 const PERMISSION = DMA_READ | DMA_WRITE;
 /** Most pages of a mapping while dirty pages are tracked (DIRTY_BITMAP_PAGES_MAX). */
 const TRACKED_PAGES_MAX = 2 ** 31 - 1;
-
-/** Whose memory a mapping leads to. Neighbours share one. */
-interface Backing {
-  readonly process: Process;
-  /** It held CAP_IPC_LOCK when it asked for the mapping: counted, but not limited. */
-  readonly unlimited: boolean;
-  /** What is pinned; empty as long as no IOMMU uses it. */
-  readonly memory: readonly UserMapping[];
-  /** How far the user's present address lies from the one that was pinned, after VFIO_DMA_MAP_FLAG_VADDR. */
-  readonly moved: number;
-}
 
 /** What a mapping is asked for with. Addresses and size are multiples of {@link Type1Mappings.minPage}. */
 export interface MapRequest {
@@ -68,11 +48,11 @@ export class Type1Mappings implements DmaDomain {
   /** What has been written, while that is tracked. */
   tracking: DirtyTracking | undefined;
   readonly pins: ExternalPins;
+  readonly #backings: Backings;
   #pageSizes: bigint;
   #minPage: number;
   #hardware = false;
   #invalid = 0;
-  #lastBacking: Backing | undefined;
 
   constructor(
     limit: number,
@@ -82,6 +62,7 @@ export class Type1Mappings implements DmaDomain {
     this.#pageSizes = sizesFrom(page);
     this.#minPage = page;
     this.pins = new ExternalPins(this);
+    this.#backings = new Backings(page);
   }
 
   /** A bit for each page size that every IOMMU of the container can use. */
@@ -177,7 +158,7 @@ export class Type1Mappings implements DmaDomain {
       unlockBytes(old.process, bytes);
     }
     const moved = vaddr - tree.target(row);
-    tree.setObject(row, this.#shared(process, unlimited, old.memory, moved));
+    tree.setObject(row, this.#backings.shared(process, unlimited, old.memory, moved));
     this.setInvalid(row, false);
     return 0;
   }
@@ -198,14 +179,14 @@ export class Type1Mappings implements DmaDomain {
       const { process, unlimited } = this.tree.object(row);
       const { start, end } = this.tree.range(row);
       const vaddr = this.vaddr(row, start);
-      const backing = this.#pin(
+      const backing = this.#backings.pin({
         process,
         unlimited,
         vaddr,
-        end - start,
-        this.tree.flags(row) & PERMISSION,
-        this.pins.lockedBytes(row),
-      );
+        size: end - start,
+        access: this.tree.flags(row) & PERMISSION,
+        counted: this.pins.lockedBytes(row),
+      });
       if (typeof backing === 'number') {
         for (const pinned of done) this.#unpin(pinned);
         return backing;
@@ -263,64 +244,14 @@ export class Type1Mappings implements DmaDomain {
   #backing(process: Process, vaddr: number, size: number, access: DmaAccess): Backing | number {
     const unlimited = process.credentials.ipcLock;
     return this.#hardware
-      ? this.#pin(process, unlimited, vaddr, size, access, 0)
-      : this.#shared(process, unlimited, [], 0);
-  }
-
-  /**
-   * Pins memory and counts it (vfio_iommu_type1.c: vfio_pin_map_dma).
-   *
-   * @param countedAlready bytes of it that count as locked before.
-   */
-  #pin(
-    process: Process,
-    unlimited: boolean,
-    vaddr: number,
-    size: number,
-    access: DmaAccess,
-    countedAlready: number,
-  ): Backing | number {
-    if (process.exited) return -ENODEV;
-    const write = (access & DMA_WRITE) !== 0;
-    const last = this.#lastBacking;
-    // Most mappings lead to where the one before led: nothing has to be looked up or made then.
-    const inside = last?.process === process ? last.memory[0] : undefined;
-    const found =
-      inside !== undefined && holds(inside, vaddr, size) && (inside.writable || !write)
-        ? { mappings: last!.memory, bytes: size, counted: inside.deviceMemory ? 0 : size }
-        : pin(process.memory, vaddr, size, write);
-    // Page by page the kernel first looks for it, then counts it: whichever fails at the lower page is reported.
-    const newlyCounted = found.counted - countedAlready;
-    if (newlyCounted > lockableBytes(process, unlimited, this.page)) return -ENOMEM;
-    if (found.bytes < size) return -EFAULT;
-    process.lockedBytes += newlyCounted;
-    return this.#shared(process, unlimited, found.mappings, 0);
+      ? this.#backings.pin({ process, unlimited, vaddr, size, access, counted: 0 })
+      : this.#backings.shared(process, unlimited, [], 0);
   }
 
   #unpin(row: number): void {
     const { process, unlimited, moved } = this.tree.object(row);
     unlockBytes(process, this.#counted(row) - this.pins.lockedBytes(row));
-    this.tree.setObject(row, this.#shared(process, unlimited, [], moved));
-  }
-
-  /** One object for neighbours that lead to the same memory of the same process. */
-  #shared(
-    process: Process,
-    unlimited: boolean,
-    memory: readonly UserMapping[],
-    moved: number,
-  ): Backing {
-    const last = this.#lastBacking;
-    if (
-      last !== undefined &&
-      last.process === process &&
-      last.unlimited === unlimited &&
-      last.moved === moved &&
-      same(last.memory, memory)
-    )
-      return last;
-    this.#lastBacking = { process, unlimited, memory, moved };
-    return this.#lastBacking;
+    this.tree.setObject(row, this.#backings.shared(process, unlimited, [], moved));
   }
 
   /** How many bytes of a mapping count as locked memory. */
@@ -332,16 +263,4 @@ export class Type1Mappings implements DmaDomain {
       if (!deviceMemory) bytes += Math.min(to, address + size) - Math.max(from, address);
     return bytes;
   }
-}
-
-/** Whether a mapping of the process holds all of a range. */
-function holds({ address, size: length }: UserMapping, vaddr: number, size: number): boolean {
-  return vaddr >= address && vaddr + size <= address + length;
-}
-
-function same(one: readonly UserMapping[], other: readonly UserMapping[]): boolean {
-  if (one === other) return true;
-  if (one.length !== other.length) return false;
-  for (let index = 0; index < one.length; index += 1) if (one[index] !== other[index]) return false;
-  return true;
 }

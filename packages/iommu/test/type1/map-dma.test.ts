@@ -177,3 +177,31 @@ describe('VFIO_IOMMU_MAP_DMA of type1 accepts', () => {
     expect(host.arena[0]).toBe(9);
   });
 });
+
+test('memory that the process has given up since the last mapping is not there', () => {
+  const host = new TestHost();
+  const container = host.ready(3, host.device());
+  const { memory } = host.process;
+  const given = memory.map({ address: HOLE, size: 0x10000, writable: true });
+  expect(container.map(0, HOLE, 0x1000)).toBe(0);
+  memory.unmap(given);
+  expect(container.map(0x1000, HOLE + 0x1000, 0x1000)).toBe(EFAULT);
+  memory.map({ address: HOLE, size: 0x1000, writable: false });
+  expect(container.map(0x1000, HOLE, 0x1000)).toBe(EFAULT);
+  expect(container.map(0x1000, HOLE, 0x1000, { flags: 1 })).toBe(0);
+});
+
+test('memory of two neighbours counts by page, whoever was mapped before', () => {
+  const host = new TestHost();
+  const container = host.ready(3, host.device());
+  const { memory } = host.process;
+  memory.map({ address: HOLE, size: 0x2000, writable: true });
+  memory.map({ address: HOLE + 0x2000, size: 0x2000, writable: true });
+  expect(container.map(0x10000, HOLE + 0x1000, 0x2000)).toBe(0);
+  expect(container.map(0x20000, HOLE, 0x1000)).toBe(0);
+  expect(host.process.lockedBytes).toBe(0x3000);
+  expect(container.unmap(0x20000, 0x1000)).toBe(0x1000n);
+  expect(host.process.lockedBytes).toBe(0x2000);
+  expect(container.unmap(0x10000, 0x2000)).toBe(0x2000n);
+  expect(host.process.lockedBytes).toBe(0);
+});
