@@ -1,12 +1,27 @@
-import { errnoName } from '@vfiokit/uapi';
+import {
+  errnoName,
+  featureName,
+  VFIO_DEVICE_FEATURE_GET,
+  VFIO_DEVICE_FEATURE_MASK,
+  VFIO_DEVICE_FEATURE_PROBE,
+  VFIO_DEVICE_FEATURE_SET,
+} from '@vfiokit/uapi';
 import {
   commandName,
+  DEVICE_FEATURE,
+  DEVICE_GET_INFO,
+  DEVICE_GET_IRQ_INFO,
+  DEVICE_GET_REGION_INFO,
+  DEVICE_SET_IRQS,
   DMA_MAP,
   DMA_READ,
   DMA_UNMAP,
   DMA_WRITE,
+  MIG_DATA_READ,
+  MIG_DATA_WRITE,
   REGION_READ,
   REGION_WRITE,
+  REGION_WRITE_MULTI,
   VERSION,
 } from './protocol/commands.js';
 import {
@@ -51,31 +66,139 @@ export function formatMessage(
   return words.filter((word) => word !== '').join(' ');
 }
 
-const hex = (value: number) => `0x${value.toString(16)}`;
+type Format = (view: DataView, at: number) => string;
+
+const count: Format = (view, at) => String(view.getUint32(at, true));
+const flags: Format = (view, at) => `0x${view.getUint32(at, true).toString(16)}`;
+const wide: Format = (view, at) => `0x${getWide(view, at).toString(16)}`;
+const wideCount: Format = (view, at) => String(getWide(view, at));
+const feature: Format = (view, at) => featureText(view.getUint32(at, true));
+
+/** What a payload starts with, and where its data begins; fields that follow `argsz`. */
+interface Payload {
+  readonly fields: readonly (readonly [name: string, at: number, format: Format])[];
+  readonly data: number;
+}
+
+const ACCESS: Payload = {
+  fields: [
+    ['region', 8, count],
+    ['offset', 0, wide],
+    ['count', 12, count],
+  ],
+  data: 16,
+};
+const DMA_ACCESS: Payload = {
+  fields: [
+    ['address', 0, wide],
+    ['count', 8, wideCount],
+  ],
+  data: 16,
+};
+const MIGRATION_DATA: Payload = { fields: [['size', 4, count]], data: 8 };
+
+const PAYLOADS: ReadonlyMap<number, Payload> = new Map<number, Payload>([
+  [
+    DMA_MAP,
+    {
+      fields: [
+        ['flags', 4, flags],
+        ['address', 16, wide],
+        ['size', 24, wide],
+        ['offset', 8, wide],
+      ],
+      data: 32,
+    },
+  ],
+  [
+    DMA_UNMAP,
+    {
+      fields: [
+        ['flags', 4, flags],
+        ['address', 8, wide],
+        ['size', 16, wide],
+      ],
+      data: 24,
+    },
+  ],
+  [
+    DEVICE_GET_INFO,
+    {
+      fields: [
+        ['flags', 4, flags],
+        ['regions', 8, count],
+        ['interrupts', 12, count],
+      ],
+      data: 16,
+    },
+  ],
+  [
+    DEVICE_GET_REGION_INFO,
+    {
+      fields: [
+        ['region', 8, count],
+        ['flags', 4, flags],
+        ['size', 16, wide],
+        ['offset', 24, wide],
+      ],
+      data: 32,
+    },
+  ],
+  [
+    DEVICE_GET_IRQ_INFO,
+    {
+      fields: [
+        ['index', 8, count],
+        ['flags', 4, flags],
+        ['count', 12, count],
+      ],
+      data: 16,
+    },
+  ],
+  [
+    DEVICE_SET_IRQS,
+    {
+      fields: [
+        ['index', 8, count],
+        ['flags', 4, flags],
+        ['start', 12, count],
+        ['count', 16, count],
+      ],
+      data: 20,
+    },
+  ],
+  [REGION_READ, ACCESS],
+  [REGION_WRITE, ACCESS],
+  [DMA_READ, DMA_ACCESS],
+  [DMA_WRITE, DMA_ACCESS],
+  [REGION_WRITE_MULTI, { fields: [['writes', 0, wideCount]], data: 8 }],
+  [DEVICE_FEATURE, { fields: [['', 4, feature]], data: 8 }],
+  [MIG_DATA_READ, MIGRATION_DATA],
+  [MIG_DATA_WRITE, MIGRATION_DATA],
+]);
 
 function payloadText(command: number, payload: Uint8Array): string {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  if (payload.length >= 4 && command === VERSION)
-    return `${view.getUint16(0, true)}.${view.getUint16(2, true)} ${new TextDecoder().decode(payload.subarray(4)).replaceAll('\0', '')}`;
-  if (payload.length >= 16 && (command === REGION_READ || command === REGION_WRITE)) {
-    const region = view.getUint32(8, true);
-    const access = `region ${region} offset ${hex(getWide(view, 0))} count ${view.getUint32(12, true)}`;
-    return withBytes(access, payload.subarray(16));
+  if (payload.length >= 4 && command === VERSION) {
+    const json = new TextDecoder().decode(payload.subarray(4)).replaceAll('\0', '');
+    return `${view.getUint16(0, true)}.${view.getUint16(2, true)} ${json}`;
   }
-  if (payload.length >= 16 && (command === DMA_READ || command === DMA_WRITE))
-    return withBytes(
-      `address ${hex(getWide(view, 0))} count ${getWide(view, 8)}`,
-      payload.subarray(16),
-    );
-  if (payload.length >= 32 && command === DMA_MAP)
-    return `flags ${hex(view.getUint32(4, true))} address ${hex(getWide(view, 16))} size ${hex(getWide(view, 24))}`;
-  if (payload.length >= 24 && command === DMA_UNMAP)
-    return `flags ${hex(view.getUint32(4, true))} address ${hex(getWide(view, 8))} size ${hex(getWide(view, 16))}`;
-  return bytesText(payload);
+  const known = PAYLOADS.get(command);
+  if (known === undefined || payload.length < known.data) return bytesText(payload);
+  const text = known.fields.map(([name, at, format]) => `${name} ${format(view, at)}`).join(' ');
+  const data = payload.subarray(known.data);
+  return data.length === 0 ? text.trim() : `${text.trim()}: ${bytesText(data)}`;
 }
 
-function withBytes(text: string, data: Uint8Array): string {
-  return data.length === 0 ? text : `${text}: ${bytesText(data)}`;
+/** Such as `get MIG_DEVICE_STATE`. */
+function featureText(word: number): string {
+  const asked = [
+    [VFIO_DEVICE_FEATURE_PROBE, 'probe'],
+    [VFIO_DEVICE_FEATURE_GET, 'get'],
+    [VFIO_DEVICE_FEATURE_SET, 'set'],
+  ] as const;
+  const verbs = asked.flatMap(([bit, verb]) => ((word & bit) === 0 ? [] : [verb]));
+  return [...verbs, featureName(word & VFIO_DEVICE_FEATURE_MASK)].join(' ');
 }
 
 function bytesText(bytes: Uint8Array): string {
