@@ -8,7 +8,6 @@ import {
   ENODEV,
   ENOENT,
   ENOMEM,
-  ENOSPC,
   ENOTTY,
   ENXIO,
   EPERM,
@@ -42,27 +41,20 @@ import { lockBytes, unlockBytes } from '../memory/locked-memory.js';
 import { type EehPe, eehPeOp } from './eeh.js';
 import type { RegisteredMemory, RegisteredRegion } from './registered-memory.js';
 import { TceMapper, tceSnapshot } from './tce-mapper.js';
-import { TceTable } from './tce-table.js';
-
-/** Windows that a container can have (IOMMU_TABLE_GROUP_MAX_TABLES). */
-const TABLES_MAX = 2;
+import type { TceTable } from './tce-table.js';
+import { TceWindows } from './tce-windows.js';
 
 /** The TCE tables of a container, v1 or v2 (vfio_iommu_spapr_tce.c: struct tce_container). */
 export class SpaprTce implements ContainerIommu {
-  /** The windows by slot: the 32-bit one, the high one. */
-  readonly tables: (TceTable | undefined)[] = Array.from({ length: TABLES_MAX }, () => undefined);
+  readonly #windows: TceWindows;
   readonly #groups: VfioGroup[] = [];
   readonly #regions: RegisteredRegion[] = [];
   readonly #mapper: TceMapper;
   /** The process whose memory is mapped: whoever used it first. */
   #owner: Process | undefined;
   #enabled = false;
-  /** The process that each table counts for. */
-  readonly #payers = new Map<TceTable, Process>();
   /** What ENABLE has counted as locked. */
   #windowLock: { readonly process: Process; readonly bytes: number } | undefined;
-  /** The default window is promised: it is built when first needed. */
-  #defaultPending = false;
 
   constructor(
     readonly backend: IommuBackend,
@@ -71,7 +63,17 @@ export class SpaprTce implements ContainerIommu {
     private readonly memory: RegisteredMemory,
     private readonly endpoint: (group: IommuGroup) => EehPe | undefined,
   ) {
-    this.#mapper = new TceMapper(this.tables, memory, v2, parameters);
+    this.#windows = new TceWindows(
+      parameters,
+      () => this.#platform,
+      (table) => this.#mapper.clearAll(table),
+    );
+    this.#mapper = new TceMapper(this.#windows, memory, v2, parameters);
+  }
+
+  /** The windows by slot: the 32-bit one, the high one. */
+  get tables(): readonly (TceTable | undefined)[] {
+    return this.#windows.tables;
   }
 
   get groups(): readonly VfioGroup[] {
@@ -91,7 +93,7 @@ export class SpaprTce implements ContainerIommu {
     const first = this.#groups[0];
     if (first && (!this.v2 || this.#groups.includes(group))) return -EBUSY;
     if (first && first.iommuGroup.iommu?.tce !== platform) return -EPERM;
-    if (first === undefined && this.tables[0] === undefined) this.#defaultPending = true;
+    if (first === undefined) this.#windows.promiseDefault();
     this.#groups.push(group);
     group.iommuGroup.attach(this.#domainFor(group.iommuGroup));
     return 0;
@@ -102,7 +104,7 @@ export class SpaprTce implements ContainerIommu {
     const index = this.#groups.indexOf(group);
     if (index === -1) return;
     if (this.parameters.quirks.detachClearsTables || this.#groups.length === 1)
-      for (const table of this.tables) if (table) this.#mapper.clearAll(table);
+      this.#windows.clearAll();
     this.#groups.splice(index, 1);
     group.iommuGroup.attach();
   }
@@ -113,13 +115,9 @@ export class SpaprTce implements ContainerIommu {
       case VFIO_IOMMU_SPAPR_TCE_GET_INFO:
         return this.#getInfo(argument);
       case VFIO_IOMMU_MAP_DMA:
-        return this.#enabled
-          ? this.#mapper.map(argument, caller, () => this.#buildDefault(caller))
-          : -EPERM;
+        return this.#enabled ? this.#mapper.map(argument, caller) : -EPERM;
       case VFIO_IOMMU_UNMAP_DMA:
-        return this.#enabled
-          ? this.#mapper.unmap(argument, () => this.#buildDefault(caller))
-          : -EPERM;
+        return this.#enabled ? this.#mapper.unmap(argument, caller) : -EPERM;
       case VFIO_IOMMU_ENABLE:
         return this.v2 ? -ENOTTY : this.#enable(caller);
       case VFIO_IOMMU_DISABLE:
@@ -157,7 +155,7 @@ export class SpaprTce implements ContainerIommu {
 
   /** Everything is given back: windows, registrations, what ENABLE counted. */
   release(): void {
-    for (const [slot, table] of this.tables.entries()) if (table) this.#free(slot, table);
+    this.#windows.removeAll();
     for (const region of this.#regions.splice(0)) this.memory.put(region);
     this.#disable();
     this.#owner = undefined;
@@ -167,17 +165,13 @@ export class SpaprTce implements ContainerIommu {
     return this.#groups[0]?.iommuGroup.iommu?.tce;
   }
 
-  #lock(process: Process, bytes: number): boolean {
-    return lockBytes(process, process.credentials.ipcLock, bytes, this.parameters.pageSize);
-  }
-
   #domainFor(group: IommuGroup): DmaDomain {
     const pe = this.endpoint(group);
     return {
       name: this.v2 ? 'spapr-tce v2' : 'spapr-tce v1',
       translate: (iova, access, hit) =>
         pe?.dmaWorks !== false &&
-        this.tables.some((table) => table?.holds(iova) && table.translate(iova, access, hit)),
+        this.#windows.holding(iova)?.translate(iova, access, hit) === true,
     };
   }
 
@@ -190,7 +184,8 @@ export class SpaprTce implements ContainerIommu {
     if (platform === undefined) return -ENODEV;
     const bytes = platform.dma32.size;
     if (bytes === 0) return -EPERM;
-    if (!this.#lock(caller, bytes)) return -ENOMEM;
+    const { pageSize } = this.parameters;
+    if (!lockBytes(caller, caller.credentials.ipcLock, bytes, pageSize)) return -ENOMEM;
     this.#owner = caller;
     this.#windowLock = { process: caller, bytes };
     this.#enabled = true;
@@ -250,13 +245,8 @@ export class SpaprTce implements ContainerIommu {
     if (typeof create === 'number') return create;
     if (create.flags !== 0) return -EINVAL;
     this.#owner = caller;
-    const pending = this.#buildDefault(caller);
-    if (pending !== 0) return pending;
-    const slot = this.tables.indexOf(undefined);
-    if (slot === -1) return -ENOSPC;
     const { pageShift, windowSize, levels } = create;
-    if (pageShift > 31 || !(this.#platform.pageSizes & (1 << pageShift))) return -EINVAL;
-    const table = this.#build(slot, { pageShift, size: Number(windowSize), levels }, caller);
+    const table = this.#windows.create({ pageShift, size: Number(windowSize), levels }, caller);
     if (typeof table === 'number') return table;
     return copyStructOut(argument, vfioIommuSpaprTceCreate, { startAddr: BigInt(table.start) });
   }
@@ -267,63 +257,7 @@ export class SpaprTce implements ContainerIommu {
     if (typeof remove === 'number') return remove;
     if (remove.flags !== 0) return -EINVAL;
     this.#owner = caller;
-    const address = Number(remove.startAddr);
-    if (this.#defaultPending && address === 0) {
-      this.#defaultPending = false;
-      return 0;
-    }
-    const slot = this.tables.findIndex((table) =>
-      this.parameters.quirks.windowByContainment ? table?.holds(address) : table?.start === address,
-    );
-    const table = this.tables[slot];
-    if (table === undefined) return -EINVAL;
-    this.#free(slot, table);
-    return 0;
-  }
-
-  /** Builds the default window if it is still only promised; 0 or a negated errno. */
-  #buildDefault(caller: Process): number {
-    const platform = this.#platform;
-    if (!this.#defaultPending || platform === undefined) return 0;
-    const { size, pageShift } = platform.dma32;
-    const table = this.#build(0, { size, pageShift, levels: 1 }, caller, true);
-    if (typeof table === 'number') return table;
-    this.#defaultPending = false;
-    return 0;
-  }
-
-  #build(
-    slot: number,
-    { pageShift, size, levels }: { pageShift: number; size: number; levels: number },
-    caller: Process,
-    isDefault = false,
-  ): TceTable | number {
-    const platform = this.#platform;
-    if (platform === undefined) return -EFAULT;
-    const powerOfTwo = size > 0 && 2 ** Math.round(Math.log2(size)) === size;
-    if (levels < 1 || levels > platform.levels || !powerOfTwo || size < 2 ** pageShift)
-      return -EINVAL;
-    if (slot === 0 && !isDefault && !platform.recreatesDefault) return -EPERM;
-    const start = slot === 0 ? platform.dma32.start : platform.secondStart;
-    const table = new TceTable({ start, pageShift, size, levels });
-    if (!this.#lock(caller, this.#tableLock(table))) return -ENOMEM;
-    this.#payers.set(table, caller);
-    this.tables[slot] = table;
-    return table;
-  }
-
-  #free(slot: number, table: TceTable): void {
-    this.#mapper.clearAll(table);
-    const payer = this.#payers.get(table);
-    if (payer) unlockBytes(payer, this.#tableLock(table));
-    this.#payers.delete(table);
-    this.tables[slot] = undefined;
-  }
-
-  /** What the table itself takes, in whole pages. */
-  #tableLock({ tableBytes }: TceTable): number {
-    const { pageSize } = this.parameters;
-    return Math.ceil(tableBytes / pageSize) * pageSize;
+    return this.#windows.remove(Number(remove.startAddr));
   }
 
   // --- both ---

@@ -19,6 +19,7 @@ import type { TcePlatform } from '../hardware/tce-platform.js';
 import { pin } from '../memory/pinned-memory.js';
 import type { RegisteredMemory } from './registered-memory.js';
 import { type TceTable, targetOf } from './tce-table.js';
+import type { TceWindows } from './tce-windows.js';
 
 const ACCESS = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE;
 
@@ -28,26 +29,22 @@ export class TceMapper {
   #process: Process | undefined;
 
   constructor(
-    private readonly tables: readonly (TceTable | undefined)[],
+    private readonly windows: TceWindows,
     private readonly registered: RegisteredMemory,
     private readonly v2: boolean,
     private readonly parameters: IommuParameters,
   ) {}
 
-  /**
-   * VFIO_IOMMU_MAP_DMA. An entry that is set already is replaced; if a page fails, all that this call has set are clear.
-   *
-   * @param build makes the default window if it is missing.
-   */
-  map(argument: IoctlArgument, caller: Process, build: () => number): number {
+  /** VFIO_IOMMU_MAP_DMA. An entry that is set already is replaced; if a page fails, all that this call has set are clear. */
+  map(argument: IoctlArgument, caller: Process): number {
     const map = copyArgszIn(argument, vfioIommuType1DmaMap);
     if (typeof map === 'number') return map;
     const { flags } = map;
     if (flags & ~ACCESS) return -EINVAL;
-    const built = build();
+    const built = this.windows.buildDefault(caller);
     if (built !== 0) return built;
     const iova = Number(map.iova);
-    const table = this.tables.find((window) => window?.holds(iova));
+    const table = this.windows.holding(iova);
     if (table === undefined) return -ENXIO;
     if ((map.size | map.vaddr) & BigInt(table.page - 1)) return -EINVAL;
     if (flags === 0) return -EINVAL;
@@ -66,14 +63,14 @@ export class TceMapper {
   }
 
   /** VFIO_IOMMU_UNMAP_DMA: clears entries, set or not. The structure is not written back. */
-  unmap(argument: IoctlArgument, build: () => number): number {
+  unmap(argument: IoctlArgument, caller: Process): number {
     const unmap = copyArgszIn(argument, vfioIommuType1DmaUnmap);
     if (typeof unmap === 'number') return unmap;
     if (unmap.flags !== 0) return -EINVAL;
-    const built = build();
+    const built = this.windows.buildDefault(caller);
     if (built !== 0) return built;
     const iova = Number(unmap.iova);
-    const table = this.tables.find((window) => window?.holds(iova));
+    const table = this.windows.holding(iova);
     if (table === undefined) return -ENXIO;
     if (unmap.size & BigInt(table.page - 1)) return -EINVAL;
     const pages = Number(unmap.size) / table.page;
