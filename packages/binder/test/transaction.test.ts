@@ -480,6 +480,37 @@ describe('journals', () => {
     expect(parseJournal('{"ver')).toBeUndefined();
   });
 
+  test('what stands behind a damaged line counts as not written, and recovery goes by the devices', async () => {
+    const { binder, target, journal, live } = testbed();
+    const { id } = await binder().bind([await target(A, 'vfio-pci')]);
+    const lines = (await journal.read(id)).split('\n');
+    await journal.create(id, [...lines.slice(0, 3), '\0\0\0', ...lines.slice(3)].join('\n'));
+    expect((await binder().records()).map(({ state }) => state)).toEqual(['intent']);
+    expect(await binder().recover()).toMatchObject([{ state: 'rolled-back' }]);
+    expect(await live(A)).toEqual({ driver: 'e1000e', override: null });
+  });
+
+  test.each(['garbage', '{"mdev":{}}', '{"version":2,"id":"x","bootId":"y","targets":[]}', '[]'])(
+    'one that begins with %s is told, and keeps none of the others from being restored',
+    async (line) => {
+      const { binder, target, journal, live } = testbed();
+      await journal.create('a', line);
+      await binder().bind([await target(A, 'vfio-pci')]);
+      expect(await binder().damaged()).toEqual(['a']);
+      expect(await binder().release()).toMatchObject([{ state: 'released' }]);
+      expect((await live(A)).driver).toBe('e1000e');
+      expect(await binder().damaged()).toEqual(['a']);
+    },
+  );
+
+  test('where they can’t be kept, the reason is told in one sentence', async () => {
+    const file = join(scratch, 'a-file');
+    writeFileSync(file, '');
+    const message = { code: 'ENOTDIR', message: expect.stringContaining(file) };
+    await expect(new FileLock(join(file, 'x')).acquire()).rejects.toMatchObject(message);
+    await expect(new FileJournal(join(file, 'x')).list()).rejects.toMatchObject(message);
+  });
+
   test('are files, a line a step, and go to the history when they are done', async () => {
     const { binder, target, live } = testbed();
     const folder = join(scratch, 'journals');

@@ -130,15 +130,34 @@ export class Binder {
     return recoveries;
   }
 
-  /** Every transaction of this machine that is not history. */
+  /** Every transaction of this machine that is not history. Damaged journals are passed over: see {@link damaged}. */
   async records(): Promise<readonly JournalRecord[]> {
+    return (await this.#journals()).flatMap(({ record }) => record ?? []);
+  }
+
+  /** Journals that can't be read: what they began nobody can take back but a person who looks at the devices. */
+  async damaged(): Promise<readonly string[]> {
+    return (await this.#journals()).flatMap(({ id, problem }) => (problem ? [id] : []));
+  }
+
+  async #journals(): Promise<
+    readonly {
+      readonly id: string;
+      readonly record?: JournalRecord;
+      readonly problem?: VfioError;
+    }[]
+  > {
     const { journal } = this.options;
-    const records: JournalRecord[] = [];
-    for (const id of await journal.list()) {
-      const record = parseJournal(await journal.read(id));
-      if (record !== undefined) records.push(record);
-    }
-    return records;
+    const found = [];
+    for (const id of await journal.list())
+      try {
+        const record = parseJournal(await journal.read(id));
+        if (record !== undefined) found.push({ id, record });
+      } catch (problem) {
+        if (!(problem instanceof VfioError)) throw problem;
+        found.push({ id, problem });
+      }
+    return found;
   }
 
   async #recoverOne(record: JournalRecord, forward: boolean): Promise<Recovery> {

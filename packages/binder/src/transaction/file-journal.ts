@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VfioError } from '@vfiokit/uapi';
+import { fileError } from './file-error.js';
 import type { JournalStore } from './journal.js';
 
 const SUFFIX = '.journal';
@@ -28,8 +29,12 @@ export class FileJournal implements JournalStore {
     await writeDurably(this.#path(id), `${line}\n`, 'a');
   }
 
-  read(id: string): Promise<string> {
-    return readFile(this.#path(id), 'utf8');
+  async read(id: string): Promise<string> {
+    try {
+      return await readFile(this.#path(id), 'utf8');
+    } catch (error) {
+      throw fileError(this.#path(id), error);
+    }
   }
 
   async list(): Promise<readonly string[]> {
@@ -41,7 +46,7 @@ export class FileJournal implements JournalStore {
         .sort();
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-      throw error;
+      throw fileError(this.folder, error);
     }
   }
 

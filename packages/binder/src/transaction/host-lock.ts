@@ -1,6 +1,7 @@
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VfioError } from '@vfiokit/uapi';
+import { fileError } from './file-error.js';
 
 /** Keeps transactions on one machine from interleaving. */
 export interface HostLock {
@@ -38,6 +39,14 @@ export class FileLock implements HostLock {
   }
 
   async acquire(): Promise<AsyncDisposable> {
+    try {
+      return await this.#acquire();
+    } catch (error) {
+      throw fileError(this.folder, error);
+    }
+  }
+
+  async #acquire(): Promise<AsyncDisposable> {
     await mkdir(this.folder, { recursive: true });
     const me: Owner = { pid: process.pid, started: (await startTime(process.pid)) ?? '' };
     const own = `${this.#path}.${process.pid}`;

@@ -1,3 +1,4 @@
+import { VfioError } from '@vfiokit/uapi';
 import type { Target } from '../decision/operation.js';
 
 /** How far a device has got. */
@@ -76,16 +77,51 @@ export interface JournalStore {
   archive(id: string): Promise<void>;
 }
 
-/** Reads a journal. A last line that was cut short by a crash was never acted on, and is passed over. */
+/**
+ * Reads a journal. A last line that was cut short by a crash was never acted on, and is passed over; so is what stands
+ * behind a line that is damaged, for what is true of a device is read from the device.
+ *
+ * @returns undefined for a journal in which nothing was begun.
+ * @throws VfioError `EIO` for one whose first line is damaged: nobody knows what it was to do.
+ */
 export function parseJournal(text: string): JournalRecord | undefined {
   const lines = text.split('\n');
   const complete = lines.slice(0, -1);
   if (complete.length === 0) return undefined;
-  const intent = JSON.parse(complete[0]!) as JournalIntent;
-  const steps = complete.slice(1).map((line) => JSON.parse(line) as JournalStep);
+  const intent = parseLine(complete[0]!);
+  if (!isIntent(intent))
+    throw new VfioError('EIO', 'journal: its first line is damaged, or of another program');
+  const steps: JournalStep[] = [];
+  for (const line of complete.slice(1)) {
+    const step = parseLine(line);
+    if (typeof step !== 'object' || step === null) break;
+    steps.push(step as JournalStep);
+  }
   let state: TransactionState = 'intent';
   for (const step of steps) if (!('device' in step) && 'state' in step) state = step.state;
   return { intent, steps, state };
+}
+
+/** The value of a line; undefined for one that is damaged. */
+function parseLine(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    // Only whether it can be read matters; who asks says what follows.
+    return undefined;
+  }
+}
+
+function isIntent(value: unknown): value is JournalIntent {
+  if (typeof value !== 'object' || value === null) return false;
+  const { version, id, bootId, targets } = value as Partial<JournalIntent>;
+  return (
+    version === 1 &&
+    typeof id === 'string' &&
+    typeof bootId === 'string' &&
+    Array.isArray(targets) &&
+    targets.every((one) => typeof one?.device === 'string' && one.before && one.identity)
+  );
 }
 
 /** How far a device had got in a transaction; undefined if nothing was begun. */

@@ -131,6 +131,16 @@ export function binderFor(opened: BindingMachine, more: Partial<TransactionOptio
   });
 }
 
+/** Tells of journals that can't be read; whether there are any. */
+export async function warnOfDamage(binder: Binder, io: Io): Promise<boolean> {
+  const damaged = await binder.damaged();
+  for (const id of damaged)
+    io.warn(
+      `${JOURNALS}/${id}.journal: damaged; see what is bound with vfiokit status, then remove the file`,
+    );
+  return damaged.length > 0;
+}
+
 /** For transactions that have to wait: says for whom; `leave` ends the waiting, not what is waited for. */
 export function onBlocked(io: Io, leave = false): NonNullable<TransactionOptions['onBlocked']> {
   return (device, holders) => {

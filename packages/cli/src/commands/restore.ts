@@ -1,4 +1,10 @@
-import { binderFor, onBlocked, openBinding, WAIT_OPTION } from '../binding/machine.js';
+import {
+  binderFor,
+  onBlocked,
+  openBinding,
+  WAIT_OPTION,
+  warnOfDamage,
+} from '../binding/machine.js';
 import { isFine, reportResults } from '../binding/report.js';
 import { command, EXIT_NO, EXIT_OK, JSON_OPTION } from '../command.js';
 
@@ -16,6 +22,7 @@ export const restore = command({
   async run({ args, machine, io }) {
     const binder = binderFor(await openBinding(machine), { onBlocked: onBlocked(io) });
     const recovered = await binder.recover(args.forward);
+    const damaged = await warnOfDamage(binder, io);
     const released = args.recover ? [] : await binder.release(undefined, args.wait);
     if (args.json) io.json({ recovered, released });
     else {
@@ -25,6 +32,6 @@ export const restore = command({
       reportResults(io, released);
     }
     const wrong = recovered.some(({ state }) => state === 'needs-attention' || state === 'waiting');
-    return !wrong && isFine(released) ? EXIT_OK : EXIT_NO;
+    return !wrong && !damaged && isFine(released) ? EXIT_OK : EXIT_NO;
   },
 });

@@ -1,4 +1,4 @@
-import { binderFor, openBinding } from '../binding/machine.js';
+import { binderFor, openBinding, warnOfDamage } from '../binding/machine.js';
 import { command, EXIT_NO, EXIT_OK, JSON_OPTION } from '../command.js';
 import { table } from '../output.js';
 
@@ -11,7 +11,9 @@ export const status = command({
   async run({ args, machine, io }) {
     const opened = await openBinding(machine);
     const { host, usage } = opened.input;
-    const records = await binderFor(opened).records();
+    const binder = binderFor(opened);
+    const records = await binder.records();
+    const damaged = await warnOfDamage(binder, io);
     const transactions = records.map(({ intent, state }) => ({
       id: intent.id,
       state,
@@ -33,9 +35,10 @@ export const status = command({
         users: usage.users.get(name) ?? [],
       }));
     const unfinished = transactions.some(({ state, current }) => current && state !== 'committed');
+    const status = unfinished || damaged ? EXIT_NO : EXIT_OK;
     if (args.json) {
       io.json({ transactions, devices });
-      return unfinished ? EXIT_NO : EXIT_OK;
+      return status;
     }
     for (const { id, state, current, devices: all } of transactions)
       io.print(
@@ -53,6 +56,6 @@ export const status = command({
     if (rows.length > 0) for (const line of table(rows, { header })) io.print(line);
     else io.print('no device is on a VFIO driver or has an override');
     if (unfinished) io.warn('a transaction is unfinished; vfiokit restore --recover finishes it');
-    return unfinished ? EXIT_NO : EXIT_OK;
+    return status;
   },
 });
