@@ -148,13 +148,26 @@ describe('a device that is in use', () => {
     const unbinding = unbind('vfio-pci', V);
     expect(await pending(unbinding)).toBe(true);
     const counts = [requests.count];
-    for (const seconds of [9, 1, 10]) {
-      machine.clock.advance(seconds * 1000);
+    for (const milliseconds of [9_999, 1, 9_999, 1]) {
+      machine.clock.advance(milliseconds);
       counts.push(requests.count);
     }
-    expect(counts).toEqual([1, 1, 2, 3]);
+    expect(counts).toEqual([1, 1, 2, 2, 3]);
     user[Symbol.dispose]();
     expect(await unbinding).toBe(12);
+    machine.clock.advance(60_000);
+    expect(requests.count).toBe(3);
+  });
+
+  test('[binding:70] the first request and every tenth after it stand in the log', async () => {
+    const { machine, unbind, user, askFor } = await opened();
+    askFor();
+    const unbinding = unbind('vfio-pci', V);
+    machine.clock.advance(205_000);
+    const lines = machine.core.log.lines.filter(({ text }) => /request to user/.test(text));
+    expect(lines.map(({ text }) => /#\d+/.exec(text)?.[0])).toEqual(['#0', '#10', '#20']);
+    user[Symbol.dispose]();
+    await unbinding;
   });
 
   test('[binding:71 binding:75] meanwhile it looks unbound, cannot be opened, and its user goes on', async () => {

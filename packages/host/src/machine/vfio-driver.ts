@@ -102,21 +102,22 @@ function removeDevice(
   });
   if (released) return;
   const { log, clock } = core;
-  if (!bound.req.armed)
-    log.write(
-      'warning',
-      device.name,
-      'no device request channel registered, blocked until released by user',
-    );
-  let requests = 0;
-  const again = (): void => {
-    requests += 1;
-    bound.request();
-    if (bound.req.armed && requests % LOG_INTERVAL === 0)
-      log.write('info', device.name, `relaying device request to user (#${requests})`);
-    stop = clock.after(REQUEST_INTERVAL, again);
+  let count = 0;
+  const request = (): void => {
+    // The first went out when the device was unregistered.
+    if (count > 0) bound.request();
+    if (bound.req.armed && count % LOG_INTERVAL === 0)
+      log.write('info', device.name, `Relaying device request to user (#${count})`);
+    if (!bound.req.armed && count === 0)
+      log.write(
+        'warning',
+        device.name,
+        'No device request channel registered, blocked until released by user',
+      );
+    count += 1;
+    stop = clock.after(REQUEST_INTERVAL, request);
   };
-  stop = clock.after(REQUEST_INTERVAL, again);
+  request();
   return new Promise((done) => {
     resolve = done;
   });
