@@ -28,7 +28,7 @@ export interface DirtyRequest {
 export function reportDirty(hwpt: HwptPaging, request: DirtyRequest, caller: Process): number {
   const { start, end, page, clear, strict } = request;
   const { areas } = hwpt.ioas;
-  if (strict && (!hwpt.tracking || typeof hwpt.ioas.pieces(start, end) === 'number'))
+  if (strict && (!hwpt.tracking || typeof hwpt.ioas.areas.pieces(start, end) === 'number'))
     return -EINVAL;
   if (!hwpt.tracking) return 0;
   const span = PIECE * 8 * page;

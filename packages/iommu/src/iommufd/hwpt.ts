@@ -67,7 +67,7 @@ export class HwptPaging extends IommufdObject implements DmaDomain, IoasDomain {
   }
 
   translate(iova: number, access: DmaAccess, hit: DmaHit): boolean {
-    return this.ioas.translate(iova, access, hit);
+    return this.ioas.areas.translate(iova, access, hit);
   }
 
   wrote(iova: number, length: number): void {

@@ -29,8 +29,9 @@ import { DMA_READ, DMA_WRITE, type DmaAccess } from '../hardware/dma.js';
 import { MemFile } from '../memory/mem-file.js';
 import { command } from './command.js';
 import type { IommufdContext } from './context.js';
+import type { IoPiece } from './io-areas.js';
 import { IoPages, type IoSource } from './io-pages.js';
-import { Ioas, type IoPiece } from './ioas.js';
+import { Ioas } from './ioas.js';
 
 const U64_MAX = (1n << 64n) - 1n;
 const KNOWN_FLAGS = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE;
@@ -143,7 +144,7 @@ export const ioasCopy = command(
     if (typeof source === 'number') return source;
     if (length === 0n) return -EINVAL;
     if (wraps(srcIova, length)) return -EOVERFLOW;
-    const pieces = source.pieces(Number(srcIova), Number(srcIova + length));
+    const pieces = source.areas.pieces(Number(srcIova), Number(srcIova + length));
     if (typeof pieces === 'number') return pieces;
     const target = context.find(dstIoasId, Ioas);
     if (typeof target === 'number') return target;

@@ -1,9 +1,9 @@
 import { EADDRINUSE, EBUSY, EEXIST, EINVAL, ENOENT, ENOMEM, EPERM, ERRNO } from '@vfiokit/uapi';
 import { ADDRESS_END, type AddressRange, aligned } from '../address/address.js';
 import { smallestPage } from '../address/page-sizes.js';
-import { RangeTree } from '../address/range-tree.js';
-import { DMA_WRITE, type DmaAccess, type DmaHit } from '../hardware/dma.js';
+import { DMA_WRITE, type DmaAccess } from '../hardware/dma.js';
 import { findIova } from './auto-iova.js';
+import { IoAreas, type IoPiece } from './io-areas.js';
 import type { IoPages, PagesHost } from './io-pages.js';
 import { IovaPolicy } from './iova-policy.js';
 import { IommufdObject } from './object.js';
@@ -32,14 +32,6 @@ export interface IoasMapRequest {
   readonly access: DmaAccess;
 }
 
-/** Pieces of memory that become areas, one behind the other. */
-export interface IoPiece {
-  readonly pages: IoPages;
-  /** Where in them the piece starts. */
-  readonly offset: number;
-  readonly length: number;
-}
-
 /** What became of an unmap. */
 export interface Unmapped {
   /** 0, or the negated errno that ended it. */
@@ -55,7 +47,7 @@ const EDEADLOCK = 35;
 /** An I/O address space: areas of memory at IOVAs, shown by any number of page tables (io_pagetable.c, ioas.c). */
 export class Ioas extends IommufdObject {
   readonly type = 'ioas';
-  readonly areas = new RangeTree<IoPages>();
+  readonly areas = new IoAreas();
   /** Which IOVAs can be mapped, and which are chosen from. */
   readonly policy = new IovaPolicy();
   readonly #domains = new Set<IoasDomain>();
@@ -100,10 +92,10 @@ export class Ioas extends IommufdObject {
     let at = place;
     for (const [index, { pages, offset, length }] of pieces.entries()) {
       const error = this.#compatible(pages, offset, at)
-        ? this.#fill(pages, offset, length)
+        ? this.areas.pin(pages, offset, length)
         : -EINVAL;
       if (error !== 0) {
-        this.#removeRange(place, at, index);
+        if (index > 0) for (const row of this.areas.within(place, at)) this.areas.drop(row);
         return error;
       }
       this.areas.insert(at, at + length, offset, request.access, pages);
@@ -130,7 +122,7 @@ export class Ioas extends IommufdObject {
       const range = this.areas.range(row);
       if (range.start < start || range.end > end) return { error: -ENOENT, bytes };
       if (!this.#askToLetGo(row)) return { error: -EDEADLOCK, bytes };
-      this.#remove(row);
+      this.areas.drop(row);
       bytes += range.end - range.start;
     }
     return { error: 0, bytes };
@@ -153,27 +145,12 @@ export class Ioas extends IommufdObject {
     const at = from + address - start;
     const to = from + end - start;
     // The halves are pinned before the whole is let go, so that nothing is counted anew.
-    const error = this.#fill(pages, from, at - from) || this.#fill(pages, at, to - at);
+    const error = this.areas.pin(pages, from, at - from) || this.areas.pin(pages, at, to - at);
     if (error !== 0) return error;
-    this.#remove(row);
+    this.areas.drop(row);
     this.areas.insert(start, address, from, access, pages);
     this.areas.insert(address, end, at, access, pages);
     return 0;
-  }
-
-  /** The memory behind a range, `-ENOENT` unless areas cover all of it. */
-  pieces(start: number, end: number): readonly IoPiece[] | number {
-    const pieces: IoPiece[] = [];
-    let at = start;
-    while (at < end) {
-      const row = this.areas.find(at);
-      if (row === 0) return -ENOENT;
-      const length = Math.min(this.areas.end(row), end) - at;
-      const offset = this.areas.target(row) + at - this.areas.start(row);
-      pieces.push({ pages: this.areas.object(row), offset, length });
-      at += length;
-    }
-    return pieces;
   }
 
   // --- who uses it ---
@@ -196,7 +173,7 @@ export class Ioas extends IommufdObject {
     if (outside.some((range) => this.#inUse(range))) return -EADDRINUSE;
     this.policy.reserve(outside, domain);
     this.#domains.add(domain);
-    const error = this.#realign() || (this.#domains.size === 1 ? this.#fillAll() : 0);
+    const error = this.#realign() || (this.#domains.size === 1 ? this.areas.show() : 0);
     if (error !== 0) {
       this.#domains.delete(domain);
       this.policy.release(domain);
@@ -207,7 +184,7 @@ export class Ioas extends IommufdObject {
 
   removeDomain(domain: IoasDomain): void {
     if (!this.#domains.delete(domain)) return;
-    if (this.#domains.size === 0) this.#unfillAll();
+    if (this.#domains.size === 0) this.areas.hide();
     this.policy.release(domain);
     this.#realign();
   }
@@ -262,17 +239,9 @@ export class Ioas extends IommufdObject {
     else this.#locked.set(row, locks);
   }
 
-  /** Finds out where an address leads. */
-  translate(iova: number, access: DmaAccess, hit: DmaHit): boolean {
-    const row = this.areas.find(iova);
-    if (row === 0 || (this.areas.flags(row) & access) === 0) return false;
-    const offset = this.areas.target(row) + iova - this.areas.start(row);
-    return this.areas.object(row).locate(offset, this.areas.end(row) - iova, hit);
-  }
-
   /** Everything is given back. */
   override destroy(): void {
-    for (const row of this.areas.rows()) this.#remove(row);
+    for (const row of this.areas.rows()) this.areas.drop(row);
   }
 
   #place({ iova, length }: IoasMapRequest, pieces: readonly IoPiece[]): number {
@@ -310,42 +279,6 @@ export class Ioas extends IommufdObject {
     return aligned(pages.address + offset - iova, Math.min(this.#alignment, this.host.pageSize));
   }
 
-  #fill(pages: IoPages, offset: number, length: number): number {
-    return this.#domains.size === 0 ? 0 : pages.pin(offset, offset + length);
-  }
-
-  #fillAll(): number {
-    const filled: number[] = [];
-    for (const row of this.areas.rows()) {
-      const [from, to] = this.#slice(row);
-      const error = this.areas.object(row).pin(from, to);
-      if (error !== 0) {
-        for (const done of filled) this.areas.object(done).unpin(...this.#slice(done));
-        return error;
-      }
-      filled.push(row);
-    }
-    return 0;
-  }
-
-  #unfillAll(): void {
-    for (const row of this.areas.rows()) this.areas.object(row).unpin(...this.#slice(row));
-  }
-
-  #slice(row: number): [from: number, to: number] {
-    const from = this.areas.target(row);
-    return [from, from + this.areas.end(row) - this.areas.start(row)];
-  }
-
-  #remove(row: number): void {
-    if (this.#domains.size > 0) this.areas.object(row).unpin(...this.#slice(row));
-    this.areas.remove(row);
-  }
-
-  #removeRange(start: number, end: number, count: number): void {
-    if (count > 0) for (const row of this.areas.within(start, end)) this.#remove(row);
-  }
-
   /** Tells drivers to give back what they have pinned in an area; false if somebody does not. */
   #askToLetGo(row: number): boolean {
     const { start, end } = this.areas.range(row);
@@ -367,17 +300,7 @@ export class Ioas extends IommufdObject {
       ...[...this.#accesses].map(({ pins }) => (pins ? this.host.pageSize : 1)),
       ...[...this.#domains].map(({ pageSizes }) => smallestPage(pageSizes)),
     );
-    if (alignment > this.#alignment)
-      for (const row of this.areas.rows()) {
-        const { start, end } = this.areas.range(row);
-        const pages = this.areas.object(row);
-        const place = pages.address + this.areas.target(row) - start;
-        if (
-          ![start, end].every((address) => aligned(address, alignment)) ||
-          !aligned(place, alignment)
-        )
-          return -EADDRINUSE;
-      }
+    if (alignment > this.#alignment && !this.areas.allAligned(alignment)) return -EADDRINUSE;
     this.#alignment = alignment;
     return 0;
   }

@@ -111,7 +111,7 @@ export const hwQueueAlloc = command(
     const { ioas } = viommu.parent;
     const start = Number(nestingParentIova);
     const end = Number(nestingParentIova + length);
-    if (typeof ioas.pieces(start, end) === 'number') return -ENOENT;
+    if (typeof ioas.areas.pieces(start, end) === 'number') return -ENOENT;
     const queue = new HwQueue(viommu, index, [...ioas.areas.within(start, end)]);
     const id = context.objects.add(queue);
     if (id < 0) queue.destroy();
