@@ -21,6 +21,7 @@ import { DRIVER_KNOWLEDGE, SELECTION_POLICIES } from '../tokens.js';
 import type { Decision } from './decision.js';
 import { type Guard, guardsOf } from './guards.js';
 import { planOperations, type Target } from './operation.js';
+import { pfCautions } from './pf-caution.js';
 import { cautions, recordFacts, recordGroup, unobserved } from './record.js';
 
 /** What a plan is made from. */
@@ -126,6 +127,7 @@ export class Planner {
         ...(answer.warnings ?? []),
         ...device.disagreements,
         ...(targets.length > 0 ? cautions(host, device) : []),
+        ...pfCautions(host, device, chosen?.driver ?? chosen?.name, this.knowledge),
         ...(force
           ? guards.filter(({ forcible }) => forcible).map(({ text }) => `forced although ${text}`)
           : []),

@@ -19,6 +19,8 @@ export interface KnownDriver {
   /** `vendor:device` in lower-case hex; the generic driver has none. */
   readonly ids: readonly string[];
   readonly features: readonly Feature[];
+  /** The native drivers of PFs that it works with, and what it does with a VF whose PF has another one. */
+  readonly pf?: { readonly drivers: readonly string[]; readonly otherwise: 'refuses' | 'plain' };
 }
 
 /**
@@ -36,7 +38,8 @@ const known = (
   driver: string,
   ids: readonly string[],
   features: readonly Feature[] = ['migration'],
-): KnownDriver => ({ module, driver, ids, features });
+  pf?: KnownDriver['pf'],
+): KnownDriver => ({ module, driver, ids, features, ...(pf && { pf }) });
 
 /** The VFIO PCI drivers of Linux 7.2, as their id tables stand there. */
 export const LINUX_7_2: DriverKnowledge = {
@@ -47,19 +50,25 @@ export const LINUX_7_2: DriverKnowledge = {
       'mlx5_vfio_pci',
       ['15b3:101e'],
       ['migration', 'pre-copy', 'dirty-tracking', 'p2p'],
+      { drivers: ['mlx5_core'], otherwise: 'plain' },
     ),
     known(
       'hisi_acc_vfio_pci',
       'hisi_acc_vfio_pci',
       ['19e5:a251', '19e5:a256', '19e5:a259'],
       ['migration', 'pre-copy'],
+      { drivers: ['hisi_zip', 'hisi_sec2', 'hisi_hpre'], otherwise: 'plain' },
     ),
-    known('pds_vfio_pci', 'pds_vfio_pci', ['1dd8:1003'], ['migration', 'dirty-tracking', 'p2p']),
+    known('pds_vfio_pci', 'pds_vfio_pci', ['1dd8:1003'], ['migration', 'dirty-tracking', 'p2p'], {
+      drivers: ['pds_core'],
+      otherwise: 'refuses',
+    }),
     known(
       'virtio_vfio_pci',
       'virtio_vfio_pci',
       ['1af4:1041', '1af4:1042'],
       ['migration', 'pre-copy', 'p2p'],
+      { drivers: ['virtio-pci'], otherwise: 'plain' },
     ),
     known(
       'nvgrace_gpu_vfio_pci',
@@ -72,8 +81,12 @@ export const LINUX_7_2: DriverKnowledge = {
       'qat_vfio_pci',
       ['8086:4941', '8086:4943', '8086:4945', '8086:4947', '8086:4949'],
       ['migration', 'pre-copy', 'p2p'],
+      { drivers: ['4xxx', '420xx', '6xxx'], otherwise: 'refuses' },
     ),
-    known('xe_vfio_pci', 'xe-vfio-pci', ['8086:b080', '8086:fd80', '8086:e220']),
+    known('xe_vfio_pci', 'xe-vfio-pci', ['8086:b080', '8086:fd80', '8086:e220'], ['migration'], {
+      drivers: ['xe'],
+      otherwise: 'refuses',
+    }),
     known('ism_vfio_pci', 'ism_vfio_pci', ['1014:04ed'], []),
   ],
   architectures: { s390x: 'vfio_pci_zdev', ppc64le: 'vfio_pci_nvlink2' },
