@@ -9,8 +9,7 @@ import { inspectFile } from '../inspect/subject.js';
 /** Opens a function as user space would and shows everything that it tells. */
 export const inspect = command({
   name: 'inspect',
-  summary:
-    'open a device as user space does: regions, interrupts, raw beside virtual configuration space, DMA',
+  summary: 'open a device as user space does: regions, interrupts, configuration; or its DMA space',
   examples: [
     '--machine x86-server inspect 0000:81:00.0',
     '--machine grace inspect 0009:01:00.0 --driver vfio-pci',

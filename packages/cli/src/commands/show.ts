@@ -17,8 +17,7 @@ import { machineOptions } from '../variants.js';
 /** Shows a machine: its functions as a tree, its IOMMU groups and containers, or one function in detail. */
 export const show = command({
   name: 'show',
-  summary:
-    'show the machine: functions, drivers, VFs as a tree; IOMMU groups, their owners, containers',
+  summary: 'show the machine as a tree, and its IOMMU groups: who owns the DMA of each, containers',
   examples: [
     '--machine x86-server show',
     '--machine x86-server show 0000:17:00.0',

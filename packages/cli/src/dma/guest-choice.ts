@@ -20,12 +20,12 @@ export interface GuestChoice {
 export const GUEST_ARGS = {
   usage: {
     type: 'string',
-    description: `How the guest uses the IOMMU: ${ALL_USAGE_MODELS.map(({ name }) => name).join(', ')}`,
+    description: `Usage model: ${ALL_USAGE_MODELS.map(({ name }) => name).join(', ')}`,
     valueHint: 'MODEL',
   },
   space: {
     type: 'string',
-    description: 'What the host maps in: type1-v1, type1-v2, spapr-tce-v1, spapr-tce-v2, iommufd',
+    description: 'Mechanism: type1-v1, type1-v2, spapr-tce-v1, spapr-tce-v2, iommufd',
     valueHint: 'KIND',
   },
   ram: { type: 'string', description: 'Memory of the guest; 4G without it', valueHint: 'SIZE' },
