@@ -1,10 +1,8 @@
 import {
   NATIVE_DRIVERS,
-  parseModuleIds,
   registerCore,
   SILICON,
   type SiliconModel,
-  VFIO_PCI,
   VFIO_PCI_DRIVERS,
   VfioPci,
   type VfioPciDriver,
@@ -14,7 +12,6 @@ import {
   ModelSysfs,
   PciBusDevice,
   PciDriverBus,
-  type PciFunctionFacts,
   VirtualClock,
 } from '@vfiokit/driver-model';
 import {
@@ -30,11 +27,11 @@ import { type PciDevice, PciTopology } from '@vfiokit/pci';
 import { VfioError } from '@vfiokit/uapi';
 import { type DependencyContainer, type InjectionToken, container as root } from 'tsyringe';
 import { functionDescription } from './config-image.js';
-import type { FunctionSpec, MachineDescription, ModuleSpec } from './description.js';
+import type { FunctionSpec, MachineDescription } from './description.js';
+import { functionFacts } from './function-facts.js';
 import { machineFiles } from './machine-files.js';
-import { modelDriver } from './model-driver.js';
+import { MachineModules } from './machine-modules.js';
 import { type DeviceUser, OpenDevices } from './open-devices.js';
-import { moduleOf, type VfioSurroundings, vfioDriver } from './vfio-driver.js';
 
 export interface MachineOptions {
   /** Puts more on the machine's container: variant drivers, platform hooks. Gets the machine's firmware tables. */
@@ -51,7 +48,6 @@ export interface MachineOptions {
 }
 
 const BOOT_ID = '6ba7b810-9dad-11d1-80b4-00c04fd430c8';
-const NO_MODULES: readonly ModuleSpec[] = [];
 
 /**
  * A simulated machine: functions, IOMMU groups, drivers, modules, and the VFIO drivers of this framework, put together
@@ -70,10 +66,9 @@ export class Machine {
   readonly #specs = new Map<string, FunctionSpec>();
   readonly #functions = new Map<PciBusDevice, PciDevice>();
   readonly #groupOf = new Map<string, IommuGroup>();
-  readonly #surroundings: VfioSurroundings;
+  readonly #modules: MachineModules;
   /** Overrides of VFs that their PF's VFIO driver has captured. */
   readonly #overrides = new Map<string, string>();
-  readonly #vfioDrivers: readonly VfioPciDriver[];
   readonly #silicon: readonly SiliconModel[];
   /** VFs that silicon has shown and the bus does not know yet. */
   #newVfs: PciDevice[] = [];
@@ -102,7 +97,7 @@ export class Machine {
     this.vfio = this.container.resolve(VfioPci);
     this.iommuGroups = this.container.resolve(IommuGroups);
     const groups = this.container.resolve(VfioGroups);
-    this.#vfioDrivers = this.#registered(VFIO_PCI_DRIVERS);
+    const vfioDrivers = this.#registered(VFIO_PCI_DRIVERS);
     this.#silicon = this.#registered(SILICON);
     this.pci = new PciDriverBus(this.core, {
       dma: {
@@ -116,7 +111,7 @@ export class Machine {
     });
     const pathOf = (name: string) => this.pci.devices.get(name)?.path;
     this.users = new OpenDevices(groups, this.container.resolve(DevVfio), pathOf);
-    this.#surroundings = {
+    this.#modules = new MachineModules(description, vfioDrivers, {
       bus: () => this.pci,
       function: (device) => this.#functions.get(device)!,
       provides: (device) => (this.#specs.get(device.name) ?? this.#vfSpec(device))?.provides ?? {},
@@ -127,7 +122,7 @@ export class Machine {
       numbers: new NumberPool(),
       nativeDrivers: this.#registered(NATIVE_DRIVERS),
       group: (device) => this.#groupOf.get(device.name),
-    };
+    });
     this.topology.listen({
       added: (pdev) => {
         if (pdev.isVirtfn) this.#newVfs.push(pdev);
@@ -138,7 +133,7 @@ export class Machine {
         description,
         core: this.core,
         bootId: options.bootId ?? BOOT_ID,
-        vfioDrivers: this.#vfioDrivers,
+        vfioDrivers,
         groups,
         iommuGroups: this.iommuGroups,
         users: this.users,
@@ -189,20 +184,7 @@ export class Machine {
    * @throws VfioError `EPERM` for a blacklisted module, `ENOENT` for one that is not installed.
    */
   loadModule(name: string): void {
-    const module = moduleOf(name);
-    if (this.description.blacklist.some((one) => moduleOf(one) === module))
-      throw new VfioError('EPERM', `${module}: administratively prohibited: it is blacklisted`);
-    const native = this.description.modules.find(
-      (one) => one.name === module && one.state === 'available',
-    );
-    const installed = [...this.description.vfio.loaded!, ...this.description.vfio.available!];
-    const variant = this.#vfioDrivers.find(
-      (one) => moduleOf(one.name) === module && installed.includes(one.name),
-    );
-    if (this.core.modules.has(module)) return;
-    if (native !== undefined) this.#registerModule(native);
-    else if (variant !== undefined) this.#registerVfioDriver(variant);
-    else throw new VfioError('ENOENT', `${module}: not installed on ${this.description.name}`);
+    this.#modules.load(name);
   }
 
   /**
@@ -211,23 +193,8 @@ export class Machine {
    * @throws VfioError `EBUSY` while a device of it is open, `ENOENT` for one that is not loaded, `EPERM` for one that is
    *   compiled in.
    */
-  async unloadModule(name: string): Promise<void> {
-    const module = this.core.modules.get(moduleOf(name));
-    if (module === undefined) throw new VfioError('ENOENT', `${name}: not loaded`);
-    if (module.builtIn) throw new VfioError('EPERM', `${name}: compiled into the kernel`);
-    const drivers = [...this.pci.drivers.values()].filter(
-      (driver) => driver.module === module.name,
-    );
-    const open = drivers
-      .flatMap((driver) => this.pci.devicesOf(driver))
-      .find((device) => this.#openCount(device) > 0);
-    if (open !== undefined)
-      throw new VfioError(
-        'EBUSY',
-        `${name}: ${open.name} is open; close it before the module is unloaded`,
-      );
-    for (const driver of drivers) await this.pci.unregister(driver);
-    this.core.forgetModule(module.name);
+  unloadModule(name: string): Promise<void> {
+    return this.#modules.unload(name);
   }
 
   /** A signal comes for the process whose write to `unbind` waits: the wait does not end, and can't be ended any more. */
@@ -246,20 +213,12 @@ export class Machine {
     return this.container.isRegistered(token, true) ? this.container.resolveAll(token) : [];
   }
 
-  #openCount(device: PciBusDevice): number {
-    const pdev = this.#functions.get(device);
-    return pdev === undefined ? 0 : (this.vfio.device(pdev)?.openCount ?? 0);
-  }
-
   /** Firmware and the kernel come first, then modules in their order, then the device manager's overrides. */
   #boot(): void {
-    const { modules, functions, vfio } = this.description;
+    const { functions } = this.description;
     this.pci.driversAutoprobe = false;
     for (const spec of functions) this.#add(spec);
-    for (const module of modules ?? NO_MODULES)
-      if (module.state !== 'available') this.#registerModule(module);
-    for (const driver of this.#vfioDrivers)
-      if (vfio.loaded!.includes(driver.name)) this.#registerVfioDriver(driver);
+    this.#modules.boot();
     this.pci.driversAutoprobe = true;
     for (const device of [...this.pci.devices.values()])
       if (this.#specs.get(device.name)?.probe) void this.pci.driversProbe(device.name);
@@ -273,20 +232,6 @@ export class Machine {
     }
   }
 
-  #registerModule({ name, state, drivers }: ModuleSpec): void {
-    this.core.module(name).builtIn = state === 'builtin';
-    for (const driver of drivers) this.pci.register(modelDriver(driver, name, this.#surroundings));
-  }
-
-  #registerVfioDriver(driver: VfioPciDriver): void {
-    const registered = vfioDriver(driver, this.#surroundings);
-    this.pci.register(registered);
-    if (driver.name !== VFIO_PCI.name) return;
-    const { ids, warnings } = parseModuleIds(this.vfio.parameters.ids);
-    for (const warning of warnings) this.core.log.write('warning', driver.name, warning);
-    for (const id of ids) this.pci.appendId(registered, id);
-  }
-
   #add(spec: FunctionSpec): PciBusDevice {
     this.#specs.set(spec.at, spec);
     const silicon = this.#silicon.reduce(
@@ -297,7 +242,7 @@ export class Machine {
     const bridge = pdev.bus.self;
     const above = bridge === undefined ? undefined : this.pci.devices.get(bridge.name);
     const hostBridge = this.core.root(`pci${spec.at.slice(0, spec.at.lastIndexOf(':'))}`);
-    const device = new PciBusDevice(spec.at, this.#facts(pdev, spec), above ?? hostBridge);
+    const device = new PciBusDevice(spec.at, functionFacts(pdev, spec), above ?? hostBridge);
     device.driverOverride = spec.override;
     this.#insert(device, pdev, spec.group);
     void this.pci.add(device);
@@ -328,7 +273,7 @@ export class Machine {
     this.#newVfs = [];
     for (const pdev of vfs) {
       const pf = this.pci.devices.get(pdev.physfn!.name)!;
-      const device = new PciBusDevice(pdev.name, this.#facts(pdev, undefined), pf.parent, pf);
+      const device = new PciBusDevice(pdev.name, functionFacts(pdev, undefined), pf.parent, pf);
       device.driverOverride = this.#overrides.get(pdev.name);
       this.#insert(device, pdev, this.#vfSpec(device)?.group);
       void this.pci.addVf(device);
@@ -341,37 +286,6 @@ export class Machine {
     if (sriov === undefined) return undefined;
     const distance = address.routingId - physfn!.address.routingId - sriov.offset;
     return sriov.vfs[distance / sriov.stride];
-  }
-
-  #facts(pdev: PciDevice, spec: FunctionSpec | undefined): PciFunctionFacts {
-    const { sriov } = spec ?? {};
-    const { vendor, device, subsystemVendor, subsystemDevice, revision, headerType } = pdev;
-    return {
-      vendor,
-      device,
-      subsystemVendor,
-      subsystemDevice,
-      class: pdev.class,
-      revision,
-      headerType,
-      irq: pdev.irq,
-      resources: pdev.resources,
-      resetMethods: pdev.resetMethods.map(({ name }) => name),
-      readConfig: () => pdev.function.config.bytes.slice(),
-      reset: () => pdev.tryResetFunction(),
-      ...(spec?.bootVga === undefined ? {} : { bootVga: spec.bootVga }),
-      ...(spec?.numaNode === undefined ? {} : { numaNode: spec.numaNode }),
-      ...(sriov === undefined
-        ? {}
-        : {
-            sriov: {
-              totalVfs: sriov.total,
-              offset: sriov.offset,
-              stride: sriov.stride,
-              vfDevice: parseInt(sriov.device, 16),
-            },
-          }),
-    };
   }
 
   #forget(device: PciBusDevice): void {
