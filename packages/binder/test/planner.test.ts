@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
 import {
   compareDecisions,
   decisionChange,
-  findDevice,
   groupOf,
   ModuleIndex,
   readHost,
@@ -11,131 +9,13 @@ import {
   renderDecision,
 } from '@vfiokit/binder';
 import type { Sysfs } from '@vfiokit/driver-model';
-import { describeCapture, Machine, readCapture, shippedMachine } from '@vfiokit/host';
+import { Machine, shippedMachine } from '@vfiokit/host';
 import { describe, expect, test } from 'vitest';
-import { A, B, G, H, IX1, IX2, onSysfs, P, planner, R, testbed, V, X } from './testbed.js';
+import { A, B, changed, G, H, IX1, IX2, onSysfs, P, planner, R, testbed, V, X } from './testbed.js';
 
-const HOSTS = new URL('../../../../shared/hosts/', import.meta.url).pathname;
+const _HOSTS = new URL('../../../../shared/hosts/', import.meta.url).pathname;
 const BEST = { policy: 'alias-best-match', mode: 'strict' } as const;
 const EXACT = { policy: 'alias-best-match', mode: 'libvirt-exact' } as const;
-
-/** A tree with some files changed: text, or a negated errno. */
-function changed(sysfs: Sysfs, files: Readonly<Record<string, string | number>>): Sysfs {
-  return {
-    kind: sysfs.kind,
-    list: (path) => sysfs.list(path),
-    readLink: (path) => sysfs.readLink(path),
-    write: (path, data) => sysfs.write(path, data),
-    read: async (path) => {
-      const answer = files[path];
-      if (answer === undefined) return sysfs.read(path);
-      return typeof answer === 'number' ? answer : new TextEncoder().encode(answer);
-    },
-  };
-}
-
-describe('what is known of a machine', () => {
-  test('[binding:12] an override that reads (null) or nothing is none', async () => {
-    const { sysfs, facts } = testbed();
-    expect((await facts()).devices.get(A)?.override.value).toBeNull();
-    const empty = changed(sysfs, { [`/sys/bus/pci/devices/${A}/driver_override`]: '\n' });
-    expect((await readHost(empty)).devices.get(A)?.override.value).toBeNull();
-  });
-
-  test('[binding:138] addresses have long domains, and no form but the kernel’s is a name', async () => {
-    const { sysfs } = testbed();
-    const names = [
-      '10000:e1:00.0',
-      '12345678:00:00.0',
-      '0000:01:20.0',
-      '0000:01:00.8',
-      '0000:AB:00.0',
-      'power',
-    ];
-    const tree: Sysfs = {
-      ...changed(sysfs, {}),
-      list: async (path) => (path === '/sys/bus/pci/devices' ? names : sysfs.list(path)),
-    };
-    const host = await readHost(tree);
-    expect([...host.devices.keys()]).toEqual(['10000:e1:00.0', '12345678:00:00.0']);
-    expect(host.ignored).toEqual(['0000:01:20.0', '0000:01:00.8', '0000:AB:00.0', 'power']);
-  });
-
-  test('[binding:139] what is missing is unknown, and is told', async () => {
-    const { sysfs } = testbed();
-    const device = `/sys/bus/pci/devices/${A}`;
-    const tree: Sysfs = {
-      ...changed(sysfs, { [`${device}/driver_override`]: -2, [`${device}/modalias`]: -13 }),
-      list: async (path) => {
-        if (path === '/sys/kernel/iommu_groups') return -2;
-        const names = await sysfs.list(path);
-        return path === `${device}/` && typeof names !== 'number'
-          ? names.filter((name) => name !== 'iommu_group')
-          : names;
-      },
-      readLink: async (path) => (path === `${device}/iommu_group` ? -2 : sysfs.readLink(path)),
-    };
-    const facts = (await readHost(tree)).devices.get(A)!;
-    expect(facts.override.value).toBeUndefined();
-    expect(facts.group.value).toBeUndefined();
-    expect(facts.modalias).toMatchObject({
-      value: expect.stringContaining('pci:v00008086'),
-      source: 'computed from the ids',
-    });
-    const decision = planner().plan(A, { ...(await onSysfs(tree).input()) }, BEST);
-    expect(decision.unobserved.join()).toContain(`override of ${A}`);
-  });
-
-  test('[binding:140] a configuration space that is cut to its header says nothing of capabilities', async () => {
-    const { sysfs } = testbed();
-    const path = `/sys/bus/pci/devices/${A}/config`;
-    const whole = (await sysfs.read(path)) as Uint8Array;
-    const tree: Sysfs = {
-      ...changed(sysfs, {}),
-      read: async (one) => (one === path ? whole.subarray(0, 64) : sysfs.read(one)),
-    };
-    expect((await readHost(tree)).devices.get(A)?.capabilitiesKnown).toBe(false);
-    const { unobserved } = planner().plan(A, await onSysfs(tree).input(), BEST);
-    expect(unobserved.join()).toContain(`capabilities of ${A}`);
-  });
-
-  test('[binding:114 binding:116] of a group the ordinary drivers are the offenders, not a port’s', async () => {
-    const { facts } = testbed();
-    const host = await facts();
-    const group = groupOf(host, host.devices.get(G)!)!;
-    expect(group.viable).toBe(false);
-    expect(group.members.map(({ device, effect }) => [device.name, effect])).toEqual([
-      [R, 'harmless'],
-      [G, 'harmless'],
-      [H, 'offender'],
-    ]);
-  });
-
-  test.each([
-    ['nothing', undefined],
-    ['pci-stub', 'pci-stub'],
-    ['vfio-pci', 'vfio-pci'],
-  ])('[binding:115] bound to %s, a member is harmless', async (_, driver) => {
-    const { write, facts } = testbed();
-    await write('drivers/snd_hda_intel/unbind', H);
-    if (driver !== undefined) {
-      await write(`devices/${H}/driver_override`, driver);
-      await write(`drivers/${driver}/bind`, H);
-    }
-    const host = await facts();
-    expect(groupOf(host, host.devices.get(G)!)?.viable).toBe(true);
-  });
-
-  test('a device that is not there is told with the nearest that are', async () => {
-    const { facts } = testbed();
-    const host = await facts();
-    expect(findDevice(host, '01:00.0').name).toBe(A);
-    expect(() => findDevice(host, '0000:01:00.1')).toThrow(
-      /no such device; did you mean 0000:01:00.0/,
-    );
-    expect(() => findDevice(host, 'eth0')).toThrow(/not a PCI address/);
-  });
-});
 
 describe('policies', () => {
   const plan = async (
@@ -518,68 +398,5 @@ describe('policies', () => {
       `${V}: vfio-pci with 7.2.12, mlx5_vfio_pci with 7.2.12`,
     );
     expect(decisionChange(after, after)).toBeUndefined();
-  });
-});
-
-describe.skipIf(!existsSync(HOSTS))('real machines (shared/hosts is not here)', () => {
-  const captured = async (name: string) => {
-    const sysfs = await readCapture(`${HOSTS}${name}`);
-    const host = await readHost(sysfs);
-    const index =
-      (host.release && (await ModuleIndex.read(sysfs, host.release))) ||
-      ModuleIndex.fromText(IX2, 'IX2');
-    return { host, index, usage: await readUsage(sysfs, host) };
-  };
-
-  test('the graphics of a laptop wants vfio-pci, and what was not captured is told', async () => {
-    const decision = planner().plan('0000:00:02.0', await captured('laptop-i7-1270p.tar.gz'), BEST);
-    expect(decision.chosen?.name).toBe('vfio_pci');
-    expect(decision.unobserved.join()).toContain('override of 0000:00:02.0');
-  });
-
-  test('of the recorded machine a whole group is planned, and an endpoint beside a bridge', async () => {
-    const input = await captured('vm-q35-sriov-vfio.tar.gz');
-    const display = planner().plan('0000:00:02.0', input, { ...BEST, wholeGroup: true });
-    expect(display.targets.map(({ device }) => device)).toEqual(['0000:00:02.0', '0000:00:02.1']);
-    const bound = planner().plan('0000:01:10.0', input, BEST);
-    expect(bound.outcome).toBe('nothing-to-do');
-    const nic = planner().plan('0000:04:02.0', input, BEST);
-    expect(nic).toMatchObject({ outcome: 'bind', group: { number: '10', viableNow: true } });
-    const pf = planner().plan('0000:01:00.0', input, BEST);
-    expect(pf.refusal).toContain('has VFs (4)');
-  });
-
-  test('[binding:206] a plan made from a capture, carried out on its model, ends as it says', async () => {
-    const sysfs = await readCapture(`${HOSTS}vm-q35-sriov-vfio.tar.gz`);
-    const machine = new Machine(await describeCapture(sysfs, 'vm'));
-    const decision = planner().plan('0000:00:02.0', await captured('vm-q35-sriov-vfio.tar.gz'), {
-      ...BEST,
-      wholeGroup: true,
-    });
-    const model = onSysfs(machine.sysfs, machine);
-    expect(await model.binder().bind(decision.targets)).toMatchObject({
-      state: 'committed',
-      failures: [],
-    });
-    for (const { device, driver } of decision.targets)
-      expect((await model.live(device)).driver).toBe(driver);
-    await model.binder().release();
-    for (const { device, before } of decision.targets)
-      expect(await model.live(device)).toEqual(before);
-  });
-
-  test.each([
-    'laptop-i7-1270p.tar.gz',
-    'server-xeon-igbvf.tar.gz',
-    'server-i40e-ve.tar.bz2',
-    'pci-domain-32bit.tar.bz2',
-    'vm-q35-sriov-vfio.tar.gz',
-  ])('every function of %s gets an answer under every policy', async (name) => {
-    const input = await captured(name);
-    for (const device of input.host.devices.keys())
-      for (const policy of planner().policies) {
-        const decision = planner().plan(device, input, { policy: policy.name, mode: 'strict' });
-        expect(decision.outcome === 'refused' ? decision.refusal : decision.rule).toBeTruthy();
-      }
   });
 });

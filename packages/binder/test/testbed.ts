@@ -158,3 +158,38 @@ export function binderOptions(journal: JournalStore, machine?: Machine): Transac
     },
   };
 }
+
+/** A tree whose writes are noted, and may be answered by somebody else first. */
+export function spied(
+  sysfs: Sysfs,
+  answer: (path: string, data: string) => number | undefined | Promise<number | undefined> = () =>
+    undefined,
+) {
+  const writes: string[] = [];
+  const tree: Sysfs = {
+    kind: sysfs.kind,
+    read: (path) => sysfs.read(path),
+    list: (path) => sysfs.list(path),
+    readLink: (path) => sysfs.readLink(path),
+    write: async (path, data) => {
+      writes.push(`${path.replace('/sys/bus/pci/', '')} ${JSON.stringify(String(data))}`);
+      return (await answer(path, String(data))) ?? sysfs.write(path, data);
+    },
+  };
+  return { tree, writes };
+}
+
+/** A tree with some files changed: text, or a negated errno. */
+export function changed(sysfs: Sysfs, files: Readonly<Record<string, string | number>>): Sysfs {
+  return {
+    kind: sysfs.kind,
+    list: (path) => sysfs.list(path),
+    readLink: (path) => sysfs.readLink(path),
+    write: (path, data) => sysfs.write(path, data),
+    read: async (path) => {
+      const answer = files[path];
+      if (answer === undefined) return sysfs.read(path);
+      return typeof answer === 'number' ? answer : new TextEncoder().encode(answer);
+    },
+  };
+}

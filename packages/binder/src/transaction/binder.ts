@@ -1,12 +1,12 @@
-import { readText, type Sysfs } from '@vfiokit/driver-model';
+import type { Sysfs } from '@vfiokit/driver-model';
 import { EBUSY, VfioError } from '@vfiokit/uapi';
 import type { Target } from '../decision/operation.js';
 import { describeProcesses } from '../facts/vfio-users.js';
 import type { BinderOptions, Recovery, StepFailure, TransactionResult } from './binder-options.js';
 import { Abort, ForwardSteps } from './forward-steps.js';
+import { intend, readBootId } from './intend.js';
 import {
   deviceState,
-  type JournalIntent,
   type JournalRecord,
   type JournalStep,
   type JournalTarget,
@@ -42,7 +42,7 @@ export class Binder {
         'a capture has no kernel behind it: plan there, bind on a model or live',
       );
     await using _ = await this.options.lock.acquire();
-    const intent = await this.#intend(targets);
+    const intent = await intend(this.sysfs, this.options, targets);
     const { id } = intent;
     const forward = new ForwardSteps(this.sysfs, this.options, (step) => this.#append(id, step));
     try {
@@ -69,7 +69,7 @@ export class Binder {
     wait = false,
   ): Promise<readonly TransactionResult[]> {
     await using _ = await this.options.lock.acquire();
-    const bootId = await this.#bootId();
+    const bootId = await readBootId(this.sysfs);
     const results: TransactionResult[] = [];
     for (const record of (await this.records()).toReversed()) {
       if (record.state !== 'committed' || record.intent.bootId !== bootId) continue;
@@ -117,7 +117,7 @@ export class Binder {
    */
   async recover(forward = false): Promise<readonly Recovery[]> {
     await using _ = await this.options.lock.acquire();
-    const bootId = await this.#bootId();
+    const bootId = await readBootId(this.sysfs);
     const recoveries: Recovery[] = [];
     for (const record of (await this.records()).toReversed()) {
       const { id } = record.intent;
@@ -193,47 +193,6 @@ export class Binder {
     return true;
   }
 
-  /** Compares the plan with the machine and puts the intent into the journal. */
-  async #intend(targets: readonly Target[]): Promise<JournalIntent> {
-    const journaled: JournalTarget[] = [];
-    for (const target of targets) {
-      const live = await readLive(this.sysfs, target.device);
-      if (live === undefined)
-        throw new VfioError('ENODEV', `${target.device}: is gone; plan again`);
-      const { driver, override } = target.before;
-      if (live.driver !== driver || (live.override !== undefined && live.override !== override))
-        throw new VfioError(
-          'EAGAIN',
-          `${target.device}: has changed since the plan was made; plan again`,
-        );
-      if (
-        typeof (await this.sysfs.readLink(`/sys/bus/pci/devices/${target.device}/virtfn0`)) ===
-        'string'
-      )
-        throw new VfioError(
-          'EBUSY',
-          `${target.device}: has VFs, which go with its driver; write 0 to sriov_numvfs first`,
-        );
-      if (live.override === undefined && this.options.newIdWithoutOverride !== true)
-        throw new VfioError(
-          'EOPNOTSUPP',
-          `${target.device}: this kernel has no driver_override; --new-id binds by id, which takes every unbound device of that id`,
-        );
-      journaled.push({ ...target, driver: target.driver ?? null, identity: live.identity });
-    }
-    const intent: JournalIntent = {
-      version: 1,
-      id: this.options.newId(),
-      bootId: await this.#bootId(),
-      release: await this.#procText('osrelease'),
-      creator: this.options.creator,
-      time: this.options.now(),
-      targets: journaled,
-    };
-    await this.options.journal.create(intent.id, JSON.stringify(intent));
-    return intent;
-  }
-
   async #rollBack(
     id: string,
     failure: StepFailure,
@@ -290,15 +249,6 @@ export class Binder {
   async #finish(id: string, state: TransactionState): Promise<void> {
     await this.#state(id, state);
     if (state !== 'needs-attention') await this.options.journal.archive(id);
-  }
-
-  #bootId(): Promise<string> {
-    return this.#procText('random/boot_id');
-  }
-
-  async #procText(name: string): Promise<string> {
-    const text = await readText(this.sysfs, `/proc/sys/kernel/${name}`);
-    return typeof text === 'number' ? 'unknown' : text.trim();
   }
 }
 
