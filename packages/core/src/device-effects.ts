@@ -39,18 +39,18 @@ export class DeviceEffects implements ConfigEffects {
   }
 
   readVpd(offset: number, into: Uint8Array): number {
-    return this.device.pdev.vpdRead(offset, into);
+    return this.device.pdev.vpd.read(offset, into);
   }
 
   writeVpd(offset: number, from: Uint8Array): number {
-    return this.device.pdev.vpdWrite(offset, from);
+    return this.device.pdev.vpd.write(offset, from);
   }
 
   get maxPayload(): number {
-    return this.device.pdev.maxPayload;
+    return this.device.pdev.express.maxPayload;
   }
 
   setReadRequest(bytes: number): void {
-    this.device.pdev.setReadRequest(bytes);
+    this.device.pdev.express.setReadRequest(bytes);
   }
 }

@@ -240,12 +240,10 @@ function release(container: DependencyContainer): void {
   hooks.unwind();
 }
 
-/** Every driver hears of errors; of resets that others carry out those that want to, and a migrating device. */
+/** Every driver hears of errors; of resets that others carry out a migrating device does, and whoever wants to. */
 function errorHandlers(device: VfioPciCoreDevice, hooks: ResetHooks | undefined): PciErrorHandlers {
-  const errorDetected = () => device.errorDetected();
-  if (hooks === undefined && device.migration === undefined) return { errorDetected };
   return {
-    errorDetected,
+    errorDetected: () => device.errorDetected(),
     prepare: () => hooks?.prepare?.(),
     done: () => {
       device.migration?.reset();

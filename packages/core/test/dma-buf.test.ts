@@ -102,6 +102,7 @@ describe('the memory behind a BAR', () => {
   it('does not wrap around', () => {
     const bar = new PciResource(0xffff_ffff_ffff_0000n, 0x10000, MEMORY);
     expect(ranges(bar, 0n, 0x20000n)).toBe(-EOVERFLOW);
+    expect(ranges(bar, 0x8000n, 0x10000n)).toBe(-EOVERFLOW);
     expect(ranges(bar, 0n, 0x10000n)).toHaveLength(1);
   });
 });

@@ -47,12 +47,12 @@ function awaitReady(pdev: PciDevice, platform: NvgracePlatform): void {
   const enabled = pdev.enable();
   if (enabled < 0) throw VfioError.fromErrno(enabled, `${pdev.name}: can't be enabled`);
   try {
-    const reserved = pdev.reserveBar(0);
+    const reserved = pdev.reservations.reserve(0);
     if (reserved < 0)
       throw VfioError.fromErrno(reserved, `${pdev.name}: its BAR 0 is somebody else's`);
     const bar0 = pdev.barMemory(0);
     const error = readiness(pdev.config, (offset) => bar0.read(offset, 4), platform).wait();
-    pdev.releaseBar(0);
+    pdev.reservations.release(0);
     if (error < 0) throw VfioError.fromErrno(error, `${pdev.name}: the GPU does not get ready`);
   } finally {
     pdev.disable();

@@ -36,9 +36,9 @@ const endpoint = (devctl: number) =>
 describe('request and payload sizes', () => {
   test('the payload size is read back, 128 bytes without PCI Express', () => {
     expect([
-      endpoint(0x20).maxPayload,
-      endpoint(0xa0).maxPayload,
-      conventional().maxPayload,
+      endpoint(0x20).express.maxPayload,
+      endpoint(0xa0).express.maxPayload,
+      conventional().express.maxPayload,
     ]).toEqual([256, 4096, 128]);
   });
 
@@ -48,21 +48,23 @@ describe('request and payload sizes', () => {
     [4096, 0x5000],
   ])('a read request size of %i is written to Device Control', (bytes, field) => {
     const device = endpoint(0x0810);
-    expect(device.setReadRequest(bytes)).toBe(0);
+    expect(device.express.setReadRequest(bytes)).toBe(0);
     expect(device.config.read(EXPRESS.at + 8, 2)).toBe(0x0810 | field);
   });
 
   test.each([64, 8192, 300, 0])('a read request size of %i is EINVAL', (bytes) => {
-    expect(endpoint(0).setReadRequest(bytes)).toBe(EINVAL);
+    expect(endpoint(0).express.setReadRequest(bytes)).toBe(EINVAL);
   });
 
   test('any read request size is EINVAL without PCI Express', () => {
-    expect(conventional().setReadRequest(128)).toBe(EINVAL);
+    expect(conventional().express.setReadRequest(128)).toBe(EINVAL);
   });
 });
 
 describe('AtomicOps', () => {
   const COMPLETER_32 = 0x80;
+  const COMPLETER_64 = 0x100;
+  const COMPLETER_128 = 0x200;
   const ROUTES = 0x40;
 
   function behind(rootPort: object, ...switchPorts: object[]) {
@@ -76,13 +78,16 @@ describe('AtomicOps', () => {
 
   test('are enabled when the root port completes the width', () => {
     const device = behind(bridge(ROOT_PORT, 1, COMPLETER_32));
-    expect(device.enableAtomicOps(32)).toBe(0);
+    expect(device.express.enableAtomicOps(COMPLETER_32)).toBe(0);
     expect(device.config.read(DEVCTL2, 2)).toBe(0x0040);
   });
 
   test('are EINVAL when the root port does not complete the width', () => {
     const device = behind(bridge(ROOT_PORT, 1, COMPLETER_32));
-    expect([device.enableAtomicOps(64), device.enableAtomicOps(128)]).toEqual([EINVAL, EINVAL]);
+    expect([
+      device.express.enableAtomicOps(COMPLETER_64),
+      device.express.enableAtomicOps(COMPLETER_128),
+    ]).toEqual([EINVAL, EINVAL]);
     expect(device.config.read(DEVCTL2, 2)).toBe(0);
   });
 
@@ -93,7 +98,7 @@ describe('AtomicOps', () => {
         root,
         bridge(UPSTREAM, 2, upstream, control),
         bridge(DOWNSTREAM, 3, downstream),
-      ).enableAtomicOps(32);
+      ).express.enableAtomicOps(COMPLETER_32);
     expect(through(ROUTES, 0, ROUTES)).toBe(0);
     expect(through(0, 0, ROUTES)).toBe(EINVAL);
     expect(through(ROUTES, 0, 0)).toBe(EINVAL);
@@ -106,7 +111,7 @@ describe('AtomicOps', () => {
         .add('0000:00:03.0', {
           config: configOf({ capabilities: [express(ENDPOINT, 0, devctl2)] }),
         })
-        .enableAtomicOps(32);
+        .express.enableAtomicOps(COMPLETER_32);
     expect([alone(0x40), alone(0)]).toEqual([0, EINVAL]);
   });
 
@@ -114,9 +119,9 @@ describe('AtomicOps', () => {
     const integrated = new PciTopology().add('0000:00:03.0', {
       config: configOf({ capabilities: [express(9, 0, 0x40)] }),
     });
-    expect([integrated.enableAtomicOps(32), conventional().enableAtomicOps(32)]).toEqual([
-      EINVAL,
-      EINVAL,
-    ]);
+    expect([
+      integrated.express.enableAtomicOps(COMPLETER_32),
+      conventional().express.enableAtomicOps(COMPLETER_32),
+    ]).toEqual([EINVAL, EINVAL]);
   });
 });

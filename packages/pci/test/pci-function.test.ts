@@ -292,7 +292,7 @@ describe('laws of functions', () => {
           device.saveState();
           device.restoreState();
           device.allocIrqVectors('msi', 4);
-          device.vpdRead(0, new Uint8Array(8));
+          device.vpd.read(0, new Uint8Array(8));
           device.tryResetFunction();
         } catch (error) {
           expect(error).toMatchObject({ name: 'VfioError', code: 'EEXIST' });

@@ -36,6 +36,18 @@ describe('memory', () => {
     expect(block.memory).toBe(shared);
   });
 
+  test.each([
+    ['small', 1 << 20],
+    ['sparse', 32 << 20],
+  ])('takes values at any offset, as ioeventfds write them: a %s one', (_, size) => {
+    const block = new MemoryBlock(size);
+    for (const offset of [0x1fffd, 0x1fffe, 0x1ffff, 0x20001]) {
+      block.write(offset, 4, 0x89abcdef);
+      expect(block.read(offset, 4)).toBe(0x89abcdef);
+      expect([0, 1, 2, 3].map((i) => block.read(offset + i, 1))).toEqual([0xef, 0xcd, 0xab, 0x89]);
+    }
+  });
+
   test('uses given bytes in place', () => {
     const bytes = new Uint8Array(4);
     const block = new MemoryBlock(bytes);

@@ -90,30 +90,30 @@ describe('mapping the ROM', () => {
   test('turns it on at its address and off again', () => {
     const { analyser, device } = traced();
     const address = Number(device.resources[6]!.start).toString(16);
-    const mapped = device.mapRom();
+    const mapped = device.romMapping.map();
     expect(mapped?.length).toBe(1024);
     expect(mapped?.block.read(0, 2)).toBe(0xaa55);
     expect(analyser.take()).toBe(`R32@30 W32@30=${address.slice(0, -1)}1`);
-    device.unmapRom();
+    device.romMapping.unmap();
     expect(analyser.take()).toBe(`R32@30 W32@30=${address}`);
     expect(device.function.rom!.read(0, 2)).toBe(0xffff);
   });
 
   test('gives nothing, with the ROM off, where there is no valid image', () => {
     const { device } = traced(2048);
-    expect(device.mapRom()).toBeUndefined();
+    expect(device.romMapping.map()).toBeUndefined();
     expect(device.config.read(0x30, 4) & 1).toBe(0);
   });
 
   test('gives nothing while memory is not decoded', () => {
     const { device } = traced();
     device.config.write(0x04, 2, 0);
-    expect(device.mapRom()).toBeUndefined();
+    expect(device.romMapping.map()).toBeUndefined();
   });
 
   test('gives nothing where there is no ROM', () => {
     const device = new PciTopology().add('0000:00:03.0', { config: configOf() });
-    expect(device.mapRom()).toBeUndefined();
+    expect(device.romMapping.map()).toBeUndefined();
   });
 
   test('of a copy in RAM touches no register', () => {
@@ -129,8 +129,8 @@ describe('mapping the ROM', () => {
     );
     analyser.take();
     expect(device.romIsShadow).toBe(true);
-    expect(device.mapRom()?.length).toBe(1024);
-    device.unmapRom();
+    expect(device.romMapping.map()?.length).toBe(1024);
+    device.romMapping.unmap();
     expect(analyser.take()).toBe('');
   });
 
@@ -145,8 +145,8 @@ describe('mapping the ROM', () => {
       { resources },
     );
     device.config.write(0x04, 2, 2);
-    device.mapRom();
-    device.unmapRom();
+    device.romMapping.map();
+    device.romMapping.unmap();
     expect(device.config.read(0x30, 4)).toBe(0xfe000001);
   });
 });

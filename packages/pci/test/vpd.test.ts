@@ -22,7 +22,7 @@ function traced(vpd?: Uint8Array) {
 
 function read(device: ReturnType<typeof traced>['device'], offset: number, length: number) {
   const into = new Uint8Array(length);
-  const count = device.vpdRead(offset, into);
+  const count = device.vpd.read(offset, into);
   return count < 0 ? count : [...into.subarray(0, count)];
 }
 
@@ -77,7 +77,7 @@ describe('writing VPD', () => {
   test('stores whole dwords', () => {
     const storage = DATA.slice();
     const { device } = traced(storage);
-    expect(device.vpdWrite(8, Uint8Array.of(0x90, 4, 0, 9, 8, 7, 6, 5))).toBe(8);
+    expect(device.vpd.write(8, Uint8Array.of(0x90, 4, 0, 9, 8, 7, 6, 5))).toBe(8);
     expect([...storage.subarray(8, 16)]).toEqual([0x90, 4, 0, 9, 8, 7, 6, 5]);
   });
 
@@ -89,11 +89,11 @@ describe('writing VPD', () => {
     [12, 8],
   ])('is EINVAL at %i for %i bytes', (offset, length) => {
     const storage = DATA.slice();
-    expect(traced(storage).device.vpdWrite(offset, new Uint8Array(length))).toBe(EINVAL);
+    expect(traced(storage).device.vpd.write(offset, new Uint8Array(length))).toBe(EINVAL);
     expect(storage).toEqual(DATA);
   });
 
   test('is ENODEV without data', () => {
-    expect(traced().device.vpdWrite(0, new Uint8Array(4))).toBe(ENODEV);
+    expect(traced().device.vpd.write(0, new Uint8Array(4))).toBe(ENODEV);
   });
 });

@@ -14,7 +14,7 @@ export type WriteRule = 'default' | 'raw' | 'virtual' | 'none';
 
 /** What happens beside the plain rule when certain registers are touched. Positions are absolute, sizes are 1, 2 or 4. */
 export interface RegisterHook {
-  /** Whether a chunk that lies in the dword at `position` is to pass through {@link read}. */
+  /** Whether a chunk that lies in the dword at `position` is to pass through {@link read}; none if absent. */
   reads?(position: number): boolean;
   /** The chunk's value; `plain` does what is done without the hook. */
   read?(position: number, size: number, plain: ConfigAccess): number;

@@ -129,7 +129,7 @@ export class OwnerRules implements ConfigAccess {
 
 /** Whether reads of the dword that a position lies in go through a hook. */
 export function interceptsRead(hook: RegisterHook, position: number): boolean {
-  return hook.read !== undefined && (hook.reads?.(position & ~3) ?? true);
+  return hook.reads?.(position & ~3) ?? false;
 }
 
 /** Whether writes to the dword that a position lies in go through a hook. */

@@ -87,8 +87,8 @@ function findMsixTable(pdev: PciDevice): MsixTable | undefined {
 /** A BAR that somebody else holds does not fail the open; it fails its own accesses (vfio_pci_core_map_bars). */
 function reserveBar(pdev: PciDevice, bar: number, undos: UndoStack): number {
   if (pdev.nonMappableBars || pdev.resources[bar]!.length === 0) return -ENODEV;
-  const error = pdev.reserveBar(bar);
-  if (error === 0) undos.push(() => pdev.releaseBar(bar));
+  const error = pdev.reservations.reserve(bar);
+  if (error === 0) undos.push(() => pdev.reservations.release(bar));
   return error;
 }
 
@@ -99,7 +99,7 @@ function canMap(pdev: PciDevice, index: number, kernel: KernelConfig, undos: Und
   if (never || !resource.isMemory || resource.length === 0) return false;
   if (resource.length >= kernel.pageSize) return true;
   if (resource.start % BigInt(kernel.pageSize) !== 0n) return false;
-  if (!pdev.reservePageRemainder(index)) return false;
-  undos.push(() => pdev.releasePageRemainder(index));
+  if (!pdev.reservations.reserveRemainder(index)) return false;
+  undos.push(() => pdev.reservations.releaseRemainder(index));
   return true;
 }

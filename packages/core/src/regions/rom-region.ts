@@ -31,8 +31,8 @@ export class RomRegion implements Region {
     const command = pdev.config.read(PCI_COMMAND, 2);
     if ((command & PCI_COMMAND_MEMORY) === 0)
       pdev.config.write(PCI_COMMAND, 2, command | PCI_COMMAND_MEMORY);
-    const image = pdev.mapRom();
-    if (image !== undefined) pdev.unmapRom();
+    const image = pdev.romMapping.map();
+    if (image !== undefined) pdev.romMapping.unmap();
     pdev.config.write(PCI_COMMAND, 2, command);
     return readable(image === undefined ? 0 : resource.length);
   }
@@ -50,7 +50,7 @@ export class RomRegion implements Region {
     const resource = pdev.resources[PCI_ROM_RESOURCE]!;
     const end = resource.start !== 0n ? resource.length : this.#firmwareSize();
     if (offset >= end) return -EINVAL;
-    const image = resource.start !== 0n ? pdev.mapRom() : firmwareImage(pdev);
+    const image = resource.start !== 0n ? pdev.romMapping.map() : firmwareImage(pdev);
     // Without memory decoding the image can't be seen either, which is why this is ENOMEM (quirk W18).
     if (image === undefined) return -ENOMEM;
     const window = {
@@ -62,7 +62,7 @@ export class RomRegion implements Region {
     } as const;
     const count = Math.min(into.length, end - offset);
     const result = doIoRw(window, into, offset, count, false);
-    if (resource.start !== 0n) pdev.unmapRom();
+    if (resource.start !== 0n) pdev.romMapping.unmap();
     return result;
   }
 

@@ -2,6 +2,7 @@ import { PciResource } from '@vfiokit/pci';
 import { StoredConfig, TracedConfig } from '@vfiokit/testing';
 import { createConfig, type DeviceConfig } from '../../src/config/create-config.js';
 import type { ConfigEffects } from '../../src/config/effects.js';
+import type { ConfigRegister } from '../../src/extension.js';
 import { KERNEL_QUIRKS } from '../../src/quirks.js';
 
 /** The function of the golden vectors: every register is plain storage, only COMMAND and the BARs take writes. */
@@ -124,6 +125,7 @@ export interface ReferenceOptions {
   readonly resources?: readonly PciResource[];
   readonly firmwareRomSize?: number;
   readonly quirks?: Partial<typeof KERNEL_QUIRKS>;
+  readonly registers?: readonly ConfigRegister[];
 }
 
 /** Lays out the configuration space of a function. */
@@ -144,7 +146,7 @@ export function openConfig(hw: StoredConfig, options: ReferenceOptions = {}): Op
     nointx: options.nointx ?? false,
     firmwareRomSize: options.firmwareRomSize ?? 0,
     quirks: { ...KERNEL_QUIRKS, ...options.quirks },
-    registers: [],
+    registers: options.registers ?? [],
   });
   if (typeof config === 'number') throw new RangeError(`the open failed with ${config}`);
   const always = options.noCommandMemory ?? options.isVirtfn ?? false;

@@ -283,6 +283,8 @@ describe('capabilities', () => {
     expect(write(0x78, 2, 0x28f0).hw).toBe('R16@78 W16@78=2810');
     expect(read(0x78, 2).value & 0xe0).toBe(0xe0);
     expect(write(0x78, 2, 0x0810).hw).toContain('MRRS 256');
+    expect(write(0x78, 2, 0x5810).hw).toContain('MRRS 4096');
+    expect(write(0x78, 2, 0x0810).hw).toContain('MRRS 256');
     expect(read(0x78, 2).value & 0x7000).toBe(0);
     write(0x78, 2, 0x0a10);
     expect(hw.read(0x78, 2) & 0x0200).toBe(0);
@@ -342,6 +344,7 @@ describe('capabilities', () => {
     effects.msiQmax = 2;
     expect(write(0x52, 2, 0x0021).hw).toBe('W16@52=0021');
     expect(write(0x52, 2, 0x0071).hw).toBe('W16@52=0021');
+    expect(write(0x52, 2, 0x0011).hw).toBe('W16@52=0011');
     expect(write(0x52, 2, 0x0020).hw).toBe('W16@52=0020');
     write(0x52, 1, 0x0e);
     expect(read(0x52, 1).value & 0x0e).toBe(0x0e);

@@ -245,9 +245,9 @@ describe('the last close', () => {
       description: { bars: [{ kind: 'memory', size: 256 }] },
       platform: { pageRemainderFree: () => true },
     });
-    expect(adapter.pdev.reserveBar(0)).toBe(-EBUSY);
+    expect(adapter.pdev.reservations.reserve(0)).toBe(-EBUSY);
     adapter.device.close();
-    expect(adapter.pdev.reserveBar(0)).toBe(0);
+    expect(adapter.pdev.reservations.reserve(0)).toBe(0);
   });
 });
 

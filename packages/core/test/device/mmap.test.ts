@@ -113,9 +113,9 @@ describe('a BAR that is smaller than a page', () => {
 
   it('[core:C3.31] keeps the rest of its page from others until the device is closed', () => {
     using adapter = open([256]);
-    expect(adapter.pdev.reservedRemainder(0)).toBeDefined();
+    expect(adapter.pdev.reservations.remainder(0)).toBeDefined();
     adapter.device.close();
-    expect(adapter.pdev.reservedRemainder(0)).toBeUndefined();
+    expect(adapter.pdev.reservations.remainder(0)).toBeUndefined();
   });
 
   it('[core:C3.32] can not be mapped if it does not start with a page', () => {

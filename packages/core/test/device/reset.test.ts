@@ -2,6 +2,8 @@ import { GENERIC_IOMMU, IommuGroups } from '@vfiokit/iommu';
 import type { PciDevice } from '@vfiokit/pci';
 import { EventFd } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
+import { RESET_HOOKS } from '../../src/tokens.js';
+import type { VfioPciDriver } from '../../src/vfio-pci-driver.js';
 import { bridge, Machine, type MachineOptions, openAdapter, words } from './fixture.js';
 
 const EAGAIN = 11;
@@ -55,6 +57,22 @@ describe('VFIO_DEVICE_RESET', () => {
     expect(adapter.device.ioctl(RESET, 0, adapter.process)).toBe(-EAGAIN);
     held = false;
     expect(adapter.device.ioctl(RESET, 0, adapter.process)).toBe(0);
+  });
+
+  it('tells a derived driver before and after', () => {
+    const told: string[] = [];
+    const driver: VfioPciDriver = {
+      name: 'told-vfio-pci',
+      ids: [],
+      probe: (_pdev, container) =>
+        container.register(RESET_HOOKS, {
+          useValue: { prepare: () => told.push('prepare'), done: () => told.push('done') },
+        }),
+    };
+    using adapter = openAdapter({ driver });
+    told.length = 0;
+    expect(adapter.device.ioctl(RESET, 0, adapter.process)).toBe(0);
+    expect(told).toEqual(['prepare', 'done']);
   });
 
   it('[core:C6.4] keeps interrupts connected', () => {

@@ -57,7 +57,7 @@ describe('an expansion ROM', () => {
     using adapter = withRom(romImage(64 * KIB, 24 * KIB));
     const rom = new MemoryBlock(64 * KIB);
     const widths: number[] = [];
-    adapter.pdev.mapRom = () => ({
+    adapter.pdev.romMapping.map = () => ({
       length: 24 * KIB,
       block: {
         read(offset, size) {

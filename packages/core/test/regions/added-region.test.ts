@@ -87,6 +87,27 @@ describe('a region that a driver added', () => {
     ]);
   });
 
+  it('makes single values of such transfers, which have to be whole', () => {
+    const bytes = Uint8Array.of(0xef, 0xcd, 0xab, 0x89);
+    const short = { count: 4 };
+    const ops: RegionOps = {
+      ...noted().ops,
+      transfer(buffer, _position, isWrite) {
+        if (isWrite) bytes.set(buffer as Uint8Array);
+        else (buffer as Uint8Array).set(bytes.subarray(0, buffer.length));
+        return short.count;
+      },
+    };
+    const added = region(ops);
+    expect(added.read(0, 4)).toBe(0x89abcdef);
+    expect(added.write(0, 4, 0x01234567)).toBe(4);
+    expect([...bytes]).toEqual([0x67, 0x45, 0x23, 0x01]);
+    short.count = 3;
+    expect(added.read(0, 4)).toBe(-EINVAL);
+    short.count = -5;
+    expect([added.read(0, 4), added.write(0, 4, 0)]).toEqual([-5, -5]);
+  });
+
   it('can be mapped only if it says so', () => {
     const mapping = { length: 4096 } as never;
     const ops = { ...noted().ops, mmap: () => mapping };

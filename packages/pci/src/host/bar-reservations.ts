@@ -48,7 +48,7 @@ export class BarReservations {
     for (const other of this.device.bus.topology.devices)
       for (const [resource, range] of other.resources.entries()) {
         if (range.isMemory && range.overlaps(start, end)) return false;
-        const reserved = other.reservedRemainder(resource);
+        const reserved = other.reservations.remainder(resource);
         if (reserved !== undefined && reserved[0] <= end && reserved[1] >= start) return false;
       }
     return true;

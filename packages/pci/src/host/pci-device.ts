@@ -9,7 +9,6 @@ import {
   PCI_D0,
   PCI_EXT_CAP_ID_SRIOV,
 } from '../regs/index.js';
-import type { ErrorSeverity } from '../silicon/advanced-error-reporting.js';
 import { OpenBus, type RegisterBlock } from '../silicon/register-block.js';
 import { BarReservations } from './bar-reservations.js';
 import { probeBusReset, probeSlotReset, tryResetSlotOrBus } from './bus-reset.js';
@@ -19,6 +18,7 @@ import {
   IRQ_NOTCONNECTED,
   type PciDeviceParts,
 } from './enumerated-function.js';
+import type { PciErrorHandlers } from './error-handlers.js';
 import type { IrqHandler, IrqLine } from './irq-line.js';
 import { IrqVectors, type VectorKind } from './irq-vectors.js';
 import type { PciBus } from './pci-bus.js';
@@ -29,23 +29,12 @@ import {
   resetFunctionLocked,
   tryResetFunction,
 } from './reset-methods.js';
-import type { RomImage } from './rom-image.js';
 import { RomMapping } from './rom-mapping.js';
 import { RuntimePm } from './runtime-pm.js';
 import { PciRuntimePmBus } from './runtime-pm-bus.js';
 import { fitsDevice, restoreState, type SavedState, saveState } from './saved-state.js';
 import { Sriov } from './sriov.js';
 import { Vpd } from './vpd.js';
-
-/** What a bound driver wants to know of resets and errors (struct pci_error_handlers). */
-export interface PciErrorHandlers {
-  /** A reset is about to happen. */
-  prepare?(): void;
-  /** It has happened, and configuration space is restored. */
-  done?(): void;
-  /** The function reported an uncorrectable error. */
-  errorDetected?(severity: Exclude<ErrorSeverity, 'correctable'>): void;
-}
 
 /** Nobody answers. */
 const OPEN_BUS: RegisterBlock = new OpenBus();
@@ -60,6 +49,10 @@ export class PciDevice extends EnumeratedFunction {
   readonly sriov: Sriov | undefined;
   readonly resetMethods: readonly ResetMethod[];
   readonly runtimePm: RuntimePm;
+  /** Which BARs the driver has reserved. */
+  readonly reservations: BarReservations;
+  readonly romMapping: RomMapping;
+  readonly vpd: Vpd;
   /** The bound driver's own (struct device: driver_data). */
   driverData: unknown;
   /** The bound driver's; called around resets and for errors. */
@@ -71,9 +64,6 @@ export class PciDevice extends EnumeratedFunction {
   readonly #power: Power;
   readonly #enablement: Enablement;
   readonly #vectors: IrqVectors;
-  readonly #reservations: BarReservations;
-  readonly #rom: RomMapping;
-  readonly #vpd: Vpd;
   #saved: SavedState | undefined;
   #locked = false;
 
@@ -87,9 +77,9 @@ export class PciDevice extends EnumeratedFunction {
       msi: at(PCI_CAP_ID_MSI),
       msix: at(PCI_CAP_ID_MSIX),
     });
-    this.#reservations = new BarReservations(this);
-    this.#rom = new RomMapping(this, facts.romShadow);
-    this.#vpd = new Vpd(this.config, at(PCI_CAP_ID_VPD));
+    this.reservations = new BarReservations(this);
+    this.romMapping = new RomMapping(this, facts.romShadow);
+    this.vpd = new Vpd(this.config, at(PCI_CAP_ID_VPD));
     const sriov = this.findExtendedCapability(PCI_EXT_CAP_ID_SRIOV);
     this.sriov = sriov === 0 ? undefined : new Sriov(this, sriov, bus.topology);
     this.runtimePm = new RuntimePm(new PciRuntimePmBus(this), bus.topology.idlePolicy);
@@ -304,64 +294,6 @@ export class PciDevice extends EnumeratedFunction {
   /** Legacy VGA, by bus address. */
   get vgaMemory(): RegisterBlock {
     return this.function.vga;
-  }
-
-  reserveBar(index: number): number {
-    return this.#reservations.reserve(index);
-  }
-
-  releaseBar(index: number): void {
-    this.#reservations.release(index);
-  }
-
-  /** See {@link BarReservations.reserveRemainder}. */
-  reservePageRemainder(index: number): boolean {
-    return this.#reservations.reserveRemainder(index);
-  }
-
-  releasePageRemainder(index: number): void {
-    this.#reservations.releaseRemainder(index);
-  }
-
-  /** The addresses that {@link reservePageRemainder} took. */
-  reservedRemainder(index: number): readonly [start: bigint, end: bigint] | undefined {
-    return this.#reservations.remainder(index);
-  }
-
-  /** The option ROM in resource 6, decoded until {@link unmapRom}; undefined, and not decoded, without a valid image. */
-  mapRom(): RomImage | undefined {
-    return this.#rom.map();
-  }
-
-  unmapRom(): void {
-    this.#rom.unmap();
-  }
-
-  // --- Vital Product Data and PCI Express ---
-
-  /** The number of bytes, short at the end of the data, or `-ENODEV`, `-EINVAL`, `-ETIMEDOUT` (pci_read_vpd). */
-  vpdRead(offset: number, into: Uint8Array): number {
-    return this.#vpd.read(offset, into);
-  }
-
-  /** Whole dwords only; the number of bytes, or as {@link vpdRead} (pci_write_vpd). */
-  vpdWrite(offset: number, from: Uint8Array): number {
-    return this.#vpd.write(offset, from);
-  }
-
-  /** Maximum Payload Size in bytes (pcie_get_mps). */
-  get maxPayload(): number {
-    return this.express.maxPayload;
-  }
-
-  /** 0, or `-EINVAL` unless a power of two from 128 to 4096 (pcie_set_readrq). */
-  setReadRequest(bytes: number): number {
-    return this.express.setReadRequest(bytes);
-  }
-
-  /** See {@link Express.enableAtomicOps}; `width` is 32, 64 or 128 bits. */
-  enableAtomicOps(width: number): number {
-    return this.express.enableAtomicOps(width * 4);
   }
 
   get #line(): IrqLine | undefined {

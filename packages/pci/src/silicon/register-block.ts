@@ -3,8 +3,9 @@ import { allOnes } from './config-access.js';
 /**
  * What lies behind a BAR, a ROM or the legacy VGA addresses.
  *
- * Offsets are relative to its start and naturally aligned; values are unsigned. Nothing here fails: a device that does
- * not answer reads as all-ones and swallows writes.
+ * Offsets are relative to its start; values are unsigned. Accesses are naturally aligned, except that an ioeventfd may
+ * have any offset, and the write that it makes arrives as it is. Nothing here fails: a device that does not answer reads
+ * as all-ones and swallows writes.
  */
 export interface RegisterBlock {
   read(offset: number, size: 1 | 2 | 4): number;
@@ -74,14 +75,29 @@ export class MemoryBlock implements RegisterBlock {
   read(offset: number, size: 1 | 2 | 4): number {
     if (offset < 0 || offset + size > this.size) return allOnes(size);
     if (this.#chunks === undefined) return load(this.#whole(), offset, size);
+    const at = offset % CHUNK_SIZE;
+    if (at + size > CHUNK_SIZE) return this.#readAcross(offset, size);
     const chunk = this.#chunks.get(Math.floor(offset / CHUNK_SIZE));
-    return chunk === undefined ? 0 : load(chunk, offset % CHUNK_SIZE, size);
+    return chunk === undefined ? 0 : load(chunk, at, size);
   }
 
   write(offset: number, size: 1 | 2 | 4, value: number): void {
     if (offset < 0 || offset + size > this.size) return;
+    const at = offset % CHUNK_SIZE;
     if (this.#chunks === undefined) store(this.#whole(), offset, size, value);
-    else store(this.#chunk(this.#chunks, offset), offset % CHUNK_SIZE, size, value);
+    else if (at + size > CHUNK_SIZE) this.#writeAcross(offset, size, value);
+    else store(this.#chunk(this.#chunks, offset), at, size, value);
+  }
+
+  /** An unaligned value of which two chunks hold a part each. */
+  #readAcross(offset: number, size: number): number {
+    let value = 0;
+    for (let i = size - 1; i >= 0; i -= 1) value = value * 256 + this.read(offset + i, 1);
+    return value;
+  }
+
+  #writeAcross(offset: number, size: number, value: number): void {
+    for (let i = 0; i < size; i += 1) this.write(offset + i, 1, value >>> (8 * i));
   }
 
   #whole(): DataView {
