@@ -242,6 +242,14 @@ describe('vfiokit inspect --dma', () => {
     expect((await dma('x86-server', DISK)).err).toEqual([]);
   });
 
+  test('of a capture without reserved regions says that it takes none to be there', async () => {
+    const folder = join(dirname(WITHOUT_IOMMU), 'sys');
+    await vfiokit('--machine', 'x86-server', 'show', '--export', folder);
+    rmSync(join(folder, 'kernel/iommu_groups/23/reserved_regions'));
+    const { err } = await dma(folder, DISK);
+    expect(err).toContain("group 23: reserved_regions can't be seen; none are taken to be there");
+  });
+
   test('takes the IOMMU of a recorded machine from its registers', async () => {
     const traces = new URL('../../../test/fixtures/traces/', import.meta.url).pathname;
     const amd = await dma('live', `${traces}iommu-amd/small.jsonl.gz`);

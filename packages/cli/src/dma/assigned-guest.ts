@@ -38,9 +38,6 @@ export interface HostGroup {
 const GIB = 2 ** 30;
 /** Where the monitor has the guest's memory. */
 const RAM_AT = 2 ** 44;
-/** More memory than this a PC has above 4 GiB: what is between is for devices. */
-const PC_LOW = 2 * GIB;
-const PC_HIGH = 4 * GIB;
 /** A PAPR bridge's default window. */
 const BRIDGE_WINDOW = GIB;
 /** What 32-bit devices reach: so much a guest's IOMMU has to be able to map. */
@@ -70,9 +67,9 @@ export class AssignedGuest {
       parameters: { pageSize: choice.hostPage },
     });
     this.#groups = this.#offer(groups);
-    const ram = ramOf(choice);
+    const { memory } = choice;
     let address = RAM_AT;
-    for (const { start, end } of ram) {
+    for (const { start, end } of memory) {
       const size = end - start;
       this.#process.memory.map({ address, size, writable: true });
       this.#system.add(start, size, { type: 'ram', name: 'RAM', address });
@@ -82,7 +79,7 @@ export class AssignedGuest {
       model: choice.usage,
       provider: this.#provider(),
       system: this.#system,
-      plan: this.#plan(ram),
+      plan: this.#plan(),
     });
   }
 
@@ -119,9 +116,9 @@ export class AssignedGuest {
     return new ContainerProvider(dev, parameters, this.#process, space);
   }
 
-  #plan(ram: readonly AddressRange[]): AddressPlan {
+  #plan(): AddressPlan {
     return {
-      ram,
+      ram: this.choice.memory,
       windows: this.choice.usage.name === 'shadow' ? this.#shadowed() : [BRIDGE],
       makesWindows: false,
       guestPage: 4096,
@@ -166,11 +163,3 @@ export class AssignedGuest {
 }
 
 const BRIDGE: AddressRange = { start: 0, end: BRIDGE_WINDOW };
-
-function ramOf({ ram, pc }: GuestChoice): readonly AddressRange[] {
-  if (!pc || ram <= PC_LOW) return [{ start: 0, end: ram }];
-  return [
-    { start: 0, end: PC_LOW },
-    { start: PC_HIGH, end: PC_HIGH + ram - PC_LOW },
-  ];
-}

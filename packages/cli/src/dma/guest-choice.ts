@@ -1,4 +1,10 @@
-import { ALL_USAGE_MODELS, type ContainerType, type Iommu, type UsageModel } from '@vfiokit/iommu';
+import {
+  type AddressRange,
+  ALL_USAGE_MODELS,
+  type ContainerType,
+  type Iommu,
+  type UsageModel,
+} from '@vfiokit/iommu';
 import { UsageError } from '../command.js';
 
 /** What a monitor gets from its host to map memory in. */
@@ -10,8 +16,8 @@ export interface GuestChoice {
   readonly space: SpaceKind;
   /** Bytes of memory that it has. */
   readonly ram: number;
-  /** Memory as a PC has it, with a hole below 4 GiB. */
-  readonly pc: boolean;
+  /** Where the guest has it. */
+  readonly memory: readonly AddressRange[];
   /** Bytes of a page of the host. */
   readonly hostPage: number;
 }
@@ -61,17 +67,33 @@ interface Custom {
   readonly usage: string;
   readonly space: string;
   readonly hostPage: number;
+  /** Where a guest has its memory, as QEMU lays it out. */
+  readonly layout: (ram: number) => readonly AddressRange[];
 }
 
-const PC: Custom = { usage: 'map-all', space: 'type1-v2', hostPage: 4096 };
-const POWER: Custom = { usage: 'papr-bridge', space: 'spapr-tce-v2', hostPage: 0x10000 };
-const S390: Custom = { usage: 'shadow', space: 'type1-v2', hostPage: 4096 };
+const from = (start: number) => (ram: number) => [{ start, end: start + ram }];
+/** A PC has no more than 2 GiB below 4 GiB: what is between is for devices. */
+const q35 = (ram: number) =>
+  ram <= 2 * UNITS.G
+    ? from(0)(ram)
+    : [...from(0)(2 * UNITS.G), ...from(4 * UNITS.G)(ram - 2 * UNITS.G)];
+
+const PC: Custom = { usage: 'map-all', space: 'type1-v2', hostPage: 4096, layout: q35 };
+const ARM: Custom = { ...PC, layout: from(UNITS.G) };
+const S390: Custom = { ...PC, usage: 'shadow', layout: from(0) };
+const POWER: Custom = {
+  usage: 'papr-bridge',
+  space: 'spapr-tce-v2',
+  hostPage: 0x10000,
+  layout: from(0),
+};
 
 /** What guests are used to. The windows that v2 would make, the hypervisor of an LPAR does not give back. */
 function customOf({ architecture = '', iommu }: GuestHost): Custom {
   if (architecture.startsWith('ppc64'))
     return iommu?.tce?.recreatesDefault === false ? { ...POWER, space: 'spapr-tce-v1' } : POWER;
-  return architecture.startsWith('s390') ? S390 : PC;
+  if (architecture.startsWith('s390')) return S390;
+  return architecture === 'aarch64' ? ARM : PC;
 }
 
 /**
@@ -92,11 +114,12 @@ export function guestChoice(words: GuestWords, host: GuestHost): GuestChoice {
     throw new UsageError(
       `--space ${space}: no such kind; there is ${Object.keys(SPACES).join(', ')}`,
     );
+  const size = ramSize(ram);
   return {
     usage: model,
     space: kind,
-    ram: ramSize(ram),
-    pc: custom === PC,
+    ram: size,
+    memory: custom.layout(size),
     hostPage: host.hostPage ?? custom.hostPage,
   };
 }

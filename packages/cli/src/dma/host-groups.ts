@@ -36,7 +36,8 @@ export async function readHostGroups(
   devices: readonly DeviceFacts[],
 ): Promise<HostGroups> {
   const groups = new Map<string, HostGroup>();
-  const unseen: string[] = [];
+  const withoutRegisters: string[] = [];
+  const withoutRegions: string[] = [];
   for (const device of devices) {
     const number = device.group.value;
     if (number === undefined || number === null)
@@ -46,21 +47,28 @@ export async function readHostGroups(
       );
     if (groups.has(number)) continue;
     const iommu = await readIommu(sysfs, device);
-    if (iommu === undefined) unseen.push(number);
+    const reserved = await readReserved(sysfs, number);
+    if (iommu === undefined) withoutRegisters.push(number);
+    if (reserved === undefined) withoutRegions.push(number);
     groups.set(number, {
       id: Number(number),
       members: host.groups.get(number)!,
       iommu: iommu ?? commonIommu(host.architecture.value),
-      reserved: await readReserved(sysfs, number),
+      reserved: reserved ?? [],
     });
   }
-  // A described machine has no registers that could be seen.
-  const remarks =
-    unseen.length === 0 || sysfs.kind === 'model'
+  const remark = (numbers: readonly string[], text: string) =>
+    numbers.length === 0
       ? []
-      : [
-          `${unseen.length === 1 ? 'group' : 'groups'} ${unseen.join(', ')}: the IOMMU's registers can't be seen; its reach and its pages are those of a common one`,
-        ];
+      : [`${numbers.length === 1 ? 'group' : 'groups'} ${numbers.join(', ')}: ${text}`];
+  const remarks = [
+    // A described machine has no registers that could be seen.
+    ...remark(
+      sysfs.kind === 'model' ? [] : withoutRegisters,
+      "the IOMMU's registers can't be seen; its reach and its pages are those of a common one",
+    ),
+    ...remark(withoutRegions, "reserved_regions can't be seen; none are taken to be there"),
+  ];
   return { groups: [...groups.values()], remarks };
 }
 

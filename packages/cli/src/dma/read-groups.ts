@@ -75,13 +75,13 @@ async function readGroup(
   return { ...common, owner: 'nobody', holders: [], container: null };
 }
 
-/** Where nobody may map for a group; nothing where that is not told. */
+/** Where nobody may map for a group; `undefined` where that is not told. */
 export async function readReserved(
   sysfs: Sysfs,
   number: string,
-): Promise<readonly ReservedRegion[]> {
+): Promise<readonly ReservedRegion[] | undefined> {
   const text = await readText(sysfs, `${GROUPS}/${number}/reserved_regions`);
-  return typeof text === 'string' ? parseReservedRegions(text.split('\n')) : [];
+  return typeof text === 'string' ? parseReservedRegions(text.split('\n')) : undefined;
 }
 
 function users(members: readonly string[], usage: UsageFacts): readonly string[] {

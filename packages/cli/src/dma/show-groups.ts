@@ -12,8 +12,10 @@ export function groupLines(
   const owner = (group: GroupReport) => {
     if (group.owner === 'nobody') return dim('nobody');
     if (group.owner === undefined) return '?';
-    const names = group.holders.map((holder) => holder.replace(/^.*\((.*)\)$/, '$1')).join(', ');
-    return group.owner === 'host' ? yellow(names) : green(group.holders.join(', ') || 'a user');
+    const drivers = group.holders.map((holder) => holder.replace(/^.*\((.*)\)$/, '$1'));
+    return group.owner === 'host'
+      ? yellow([...new Set(drivers)].join(', '))
+      : green(group.holders.join(', ') || 'a user');
   };
   const container = ({ container: of }: GroupReport) =>
     of === undefined

@@ -44,8 +44,9 @@ function renderMapping({ iova, size, target, read, write }: DmaMapping): string 
 export function renderDma(dma: DmaSnapshot, most = 32): string {
   const { kind, pageSizes, available, ranges, mappings } = dma;
   const left = mappings.length - most;
+  const count = `${mappings.length} mapping${mappings.length === 1 ? '' : 's'}`;
   return [
-    `${kind}: pages ${renderPageSizes(pageSizes) || 'none'}; ${mappings.length} mappings, ${available === null ? 'no limit' : `${available} more can be made`}`,
+    `${kind}: pages ${renderPageSizes(pageSizes) || 'none'}; ${count}, ${available === null ? 'no limit' : `${available} more can be made`}`,
     ...ranges.map(({ start, last }) => `  range ${hex(start)}-${hex(last)}`),
     ...mappings.slice(0, most).map(renderMapping),
     ...(left > 0 ? [`  and ${left} more`] : []),

@@ -18,7 +18,7 @@ export interface GroupReport {
   readonly node: string | null;
   /** The type of its default domain, such as `DMA-FQ`. */
   readonly type: string | undefined;
-  readonly reserved: readonly ReservedRegion[];
+  readonly reserved: readonly ReservedRegion[] | undefined;
   /** What stands in a container's place: the number of one in {@link HostReport.containers}, or an iommufd. */
   readonly container: number | 'iommufd' | null | undefined;
 }

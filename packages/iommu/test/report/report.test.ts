@@ -80,7 +80,7 @@ describe('an address space for people', () => {
     const [ioas] = iommufd.file.snapshots();
     expect(renderDma(ioas!.dma)).toBe(
       [
-        'ioas 1: pages 1…8E; 1 mappings, no limit',
+        'ioas 1: pages 1…8E; 1 mapping, no limit',
         '  range 0x0-0xffffffffffffffff',
         '  0x5000-0x5fff -w -> 0x10000000000 (4K)',
       ].join('\n'),
