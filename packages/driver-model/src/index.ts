@@ -1,6 +1,5 @@
 export * from './blocking.js';
 export { Bus } from './bus.js';
-export { triggerOnNumber } from './bus-sysfs.js';
 export type { BusType } from './bus-type.js';
 export * from './clock.js';
 export * from './deferred-probe.js';
@@ -18,7 +17,7 @@ export * from './pci/pci-driver-bus.js';
 export * from './pci/pci-id-table.js';
 export * from './sysfs/attempt.js';
 export * from './sysfs/attribute.js';
-export * from './sysfs/kstrtox.js';
+export { type CNumber, cNumberAt, kstrtoul, parseBoolean } from './sysfs/kstrtox.js';
 export * from './sysfs/model-sysfs.js';
 export * from './sysfs/node.js';
 export * from './sysfs/sysfs.js';

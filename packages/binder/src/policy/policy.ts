@@ -102,7 +102,7 @@ export interface PolicyAnswer {
 
 /**
  * A way to choose a driver. Token: `SELECTION_POLICIES`. A policy is a pure function: it touches no machine, and two
- * calls with the same input give the same answer. Contract suite: `describeSelectionPolicy`.
+ * calls with the same input give the same answer. Contract: `selectionPolicyCases`.
  */
 export interface SelectionPolicy {
   /** What `--policy` takes. */
