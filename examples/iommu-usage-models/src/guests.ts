@@ -28,6 +28,12 @@ const nothing = { step: 'does nothing: all memory is mapped', mapBuffers: () => 
 /** No IOMMU: every device sees the guest's memory. */
 export const plain = (): Wiring => ({ addressSpace: (_device, system) => system, ...nothing });
 
+/** No IOMMU either, but the monitor tells the groups apart. */
+export function apart(): Wiring {
+  const views = [0, 1, 2].map((group) => new AddressSpace(`view ${group}`));
+  return { addressSpace: (device) => views[DEVICES[device]]!, ...nothing };
+}
+
 /** An application that maps its buffers itself; it has no guest. */
 export function application(): Wiring {
   const addressSpace = new AddressSpace('the application');

@@ -9,6 +9,7 @@ import {
   type UsageModel,
 } from '@vfiokit/iommu';
 import {
+  apart,
   application,
   BUFFERS,
   guarded,
@@ -20,11 +21,13 @@ import {
 } from './guests.js';
 import type { SpaceKind } from './machine.js';
 import { type Outcome, outcome } from './outcome.js';
+import { PER_DEVICE } from './per-device.js';
 import { bytes, panel, sideBySide } from './picture.js';
 
 const KINDS: readonly SpaceKind[] = ['type1 v2', 'iommufd', 'spapr-tce v1', 'spapr-tce v2'];
 const MODELS: readonly (readonly [UsageModel, () => Wiring])[] = [
   [MAP_ALL, plain],
+  [PER_DEVICE, apart],
   [SHADOW, guarded],
   [NESTED, walked],
   [PAPR_BRIDGE, pseries],

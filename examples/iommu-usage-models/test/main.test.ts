@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { USAGE_MODELS, type UsageModel } from '@vfiokit/iommu';
+import { describeUsageModel } from '@vfiokit/testing';
+import { container } from 'tsyringe';
 import { describe, expect, test } from 'vitest';
 import { main } from '../src/main.js';
+import { PER_DEVICE, registerPerDevice } from '../src/per-device.js';
 
 const lines: string[] = [];
 main((line) => lines.push(line));
@@ -98,11 +102,27 @@ describe('every policy on every mechanism', () => {
   });
 
   test('decides alike on mechanisms that can do the same', () => {
-    for (const model of ['map-all', 'shadow', 'papr-bridge', 'named-bridge', 'explicit'])
+    for (const model of [
+      'map-all',
+      'per-device',
+      'shadow',
+      'papr-bridge',
+      'named-bridge',
+      'explicit',
+    ])
       expect(row(model).slice(0, 3)).toEqual(row(model).slice(3, 6));
   });
 
   test('doubles spaces and maps where a container takes one group', () => {
     expect(row('papr-bridge').join(' ')).toBe('2 16 64 KiB 2 16 64 KiB 3 32 6152 MiB 2 16 12 MiB');
   });
+});
+
+describeUsageModel(() => PER_DEVICE);
+
+test('a model of one’s own stands beside the others', () => {
+  const host = container.createChildContainer();
+  registerPerDevice(host);
+  expect(host.resolveAll<UsageModel>(USAGE_MODELS).at(-1)).toBe(PER_DEVICE);
+  expect(row('per-device').join(' ')).toBe('3 0 24 MiB 3 0 24 MiB 3 0 6156 MiB ✗ windows');
 });
