@@ -10,7 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { LiveSysfs, readCapture } from '@vfiokit/host';
+import { LiveSysfs, readCapture, writeCapture } from '@vfiokit/host';
 import { packTar } from 'modern-tar';
 import { afterAll, describe, expect, test } from 'vitest';
 
@@ -148,4 +148,35 @@ describe('the running machine', () => {
     expect(await sysfs.list('/proc/self/status')).toBe(-20);
     expect(await sysfs.readLink('/proc/self/status')).toBe(-22);
   });
+});
+
+test('a capture has what carries the root and the way to the machine, volumes and bridges and all', async () => {
+  const root = join(scratch, 'running');
+  const folders = [
+    'sys/bus/pci/devices',
+    'sys/class/net',
+    'sys/devices/virtual/net/br0',
+    'sys/devices/virtual/block/dm-0/dm',
+    'sys/devices/virtual/block/dm-0/slaves',
+    'sys/devices/virtual/block/dm-0/queue',
+    'proc/self',
+  ];
+  for (const folder of folders) mkdirSync(join(root, folder), { recursive: true });
+  symlinkSync('self/mounts', join(root, 'proc/mounts'));
+  writeFileSync(join(root, 'proc/self/mounts'), '/dev/mapper/root / ext4 rw 0 0\n');
+  symlinkSync('../../devices/virtual/net/br0', join(root, 'sys/class/net/br0'));
+  symlinkSync('x', join(root, 'sys/devices/virtual/net/br0/lower_eth0'));
+  writeFileSync(join(root, 'sys/devices/virtual/block/dm-0/dm/name'), 'root\n');
+  writeFileSync(join(root, 'sys/devices/virtual/block/dm-0/queue/rotational'), '0\n');
+  symlinkSync('y', join(root, 'sys/devices/virtual/block/dm-0/slaves/sda'));
+
+  await writeCapture(new LiveSysfs(root), join(scratch, 'running.tar.gz'));
+  const sysfs = await readCapture(join(scratch, 'running.tar.gz'));
+
+  expect(await text(sysfs.read('/proc/mounts'))).toBe('/dev/mapper/root / ext4 rw 0 0\n');
+  expect(await sysfs.list('/sys/class/net/br0')).toEqual(['lower_eth0']);
+  const volume = '/sys/devices/virtual/block/dm-0';
+  expect(await text(sysfs.read(`${volume}/dm/name`))).toBe('root\n');
+  expect(await sysfs.list(`${volume}/slaves`)).toEqual(['sda']);
+  expect(await sysfs.list(`${volume}/queue`)).toBe(-2);
 });

@@ -39,7 +39,7 @@ export class Binder {
     if (this.sysfs.kind === 'capture')
       throw new VfioError(
         'EROFS',
-        'a capture has no kernel behind it: plan there, bind on a model or live',
+        'a capture has no kernel behind it: plan there, or bind on a model of it (--simulate)',
       );
     await using _ = await this.options.lock.acquire();
     const intent = await intend(this.sysfs, this.options, targets);

@@ -24,7 +24,9 @@ export const BINDING_FILES: readonly string[] = [
   '/sys/class/vfio-dev',
   '/sys/class/iommu',
   '/proc/modules',
+  // The first is a link to the second.
   '/proc/mounts',
+  '/proc/self/mounts',
   '/proc/cpuinfo',
   '/proc/net/route',
   '/proc/net/ipv6_route',
