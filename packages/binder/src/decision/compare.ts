@@ -10,6 +10,8 @@ export interface ComparedDecision {
   readonly rule: string;
   /** Why it is not to be done, be it the policy's word or a guard's. */
   readonly refusal: string | null;
+  /** The one of both that matters: the refusal where there is one. */
+  readonly reason: string;
 }
 
 /** Lays decisions side by side. */
@@ -20,6 +22,7 @@ export function compareDecisions(decisions: readonly Decision[]): readonly Compa
     outcome,
     rule,
     refusal,
+    reason: refusal ?? rule,
   }));
 }
 

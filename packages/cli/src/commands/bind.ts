@@ -75,6 +75,8 @@ export const bind = command({
     for (const { device, driver, load } of targets.values())
       io.print(`${device} → ${driver ?? load}`);
     reportResults(io, [result]);
+    if (opened.sysfs.kind === 'model')
+      io.print(`on a model of ${machine}, which ends with this command`);
     return isFine([result]) ? EXIT_OK : EXIT_NO;
   },
 });
