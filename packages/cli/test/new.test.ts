@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -36,6 +36,29 @@ describe('vfiokit new driver', () => {
     const driver = readFileSync(join(directory, 'src/acme-nic-driver.ts'), 'utf8');
     expect(driver).toContain("name: 'acme_nic_vfio_pci'");
     expect(readFileSync(join(directory, 'src/register.ts'), 'utf8')).toContain('registerAcmeNic');
+  });
+
+  it('lets the projects of the clone refer to it, in order, and needs a clone', async () => {
+    const clone = join(scratch(), '..');
+    const project = (...paths: string[]) => ({
+      files: [],
+      references: paths.map((path) => ({ path })),
+    });
+    const home = process.cwd();
+    try {
+      process.chdir(clone);
+      expect((await invoke('driver', 'acme')).io.err.join()).toContain('go to the root of a clone');
+      writeFileSync('pnpm-workspace.yaml', '');
+      for (const name of ['tsconfig.json', 'tsconfig.test.json'])
+        writeFileSync(name, JSON.stringify(project('examples/added-region', 'packages/core')));
+      expect((await invoke('driver', 'acme')).status).toBe(0);
+      for (const name of ['tsconfig.json', 'tsconfig.test.json'])
+        expect(JSON.parse(readFileSync(name, 'utf8'))).toEqual(
+          project('examples/acme', 'examples/added-region', 'packages/core'),
+        );
+    } finally {
+      process.chdir(home);
+    }
   });
 
   it('overwrites nothing', async () => {

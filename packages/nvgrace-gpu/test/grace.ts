@@ -97,6 +97,14 @@ export class Grace implements NvgracePlatform {
     return this.watchError;
   }
 
+  /** Ranges of whose failures somebody wants to hear. */
+  get watched(): readonly string[] {
+    const ranges = (verb: string) =>
+      this.log.flatMap((line) => (line.startsWith(`${verb} `) ? line.slice(verb.length + 1) : []));
+    const given = ranges('unwatch');
+    return ranges('watch').filter((range) => !given.includes(range));
+  }
+
   unregisterPages(base: bigint, length: number): void {
     this.log.push(`unwatch ${base.toString(16)}+${length.toString(16)}`);
   }

@@ -1,5 +1,5 @@
-import type { OpeningDevice } from '@vfiokit/core';
-import { describeDriver, describeOverride } from '@vfiokit/testing';
+import { PciTopology } from '@vfiokit/pci';
+import { describeDriver, describeOpenHook, describeOverride, StubOpening } from '@vfiokit/testing';
 import { type DeviceMapping, EventFd, VFIO_DEVICE_FEATURE_DMA_BUF } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import { NvgraceMemoryDevice, nvgraceGpuDriver, splitMemory } from '../src/index.js';
@@ -13,6 +13,11 @@ const CONFIG = 7;
 const USEMEM = 95 * GIB - 512 * MIB - GIB + 512 * MIB;
 const COMMAND_MEMORY = 2;
 
+function memoryDevice(machine: Grace): NvgraceMemoryDevice {
+  const split = splitMemory('gpu', MEMORY_AT, MEMORY_SIZE, true);
+  return new NvgraceMemoryDevice(machine.gpu, machine, split);
+}
+
 describeDriver('nvgrace-gpu', () => {
   const machine = new Grace();
   return { driver: nvgraceGpuDriver(machine), pdev: machine.gpu };
@@ -20,16 +25,22 @@ describeDriver('nvgrace-gpu', () => {
 
 describeOverride('nvgrace-gpu', () => {
   const machine = new Grace();
-  const split = splitMemory('gpu', MEMORY_AT, MEMORY_SIZE, true);
-  const device = {
-    pdev: machine.gpu,
-    name: machine.gpu.name,
-    config: machine.gpu.config,
-  } as unknown as OpeningDevice;
   return {
-    override: new NvgraceMemoryDevice(machine.gpu, machine, split),
-    device,
+    override: memoryDevice(machine),
+    device: new StubOpening(machine.gpu),
     regions: [2, 4, CONFIG],
+  };
+});
+
+describeOpenHook('nvgrace-gpu', () => {
+  const machine = new Grace();
+  // A function without BAR 0 can't say whether it is ready.
+  const blind = new PciTopology().add('0009:01:00.1', { config: new Uint8Array(64) });
+  return {
+    hook: memoryDevice(machine),
+    device: new StubOpening(machine.gpu),
+    refused: new StubOpening(blind),
+    state: () => machine.watched,
   };
 });
 

@@ -24,6 +24,11 @@ function registering(
 
 describeOpenHook('a registration', registering);
 
+describeOpenHook('a hook that uses what the device keeps to itself', () => ({
+  hook: { open: (device) => void device.fixedRegion(0).read(0, 4) },
+  device: new StubOpening(plugFunction()),
+}));
+
 describeBroken('an open hook', openHookCases, {
   'has opened the device when it returns': () => registering(async () => {}),
   'opens a device again after a close': () =>

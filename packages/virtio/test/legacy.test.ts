@@ -1,5 +1,4 @@
-import type { OpeningDevice } from '@vfiokit/core';
-import { describeDriver, describeOverride, StubRegion } from '@vfiokit/testing';
+import { describeDriver, describeOpenHook, describeOverride, StubOpening } from '@vfiokit/testing';
 import { EventFd, VFIO_DEVICE_FEATURE_DMA_BUF, VFIO_DEVICE_FEATURE_MIGRATION } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import {
@@ -25,14 +24,19 @@ describeDriver('virtio', () => {
 
 describeOverride('transitional virtio', () => {
   const machine = new VirtioMachine({ notify: NOTIFY });
-  const device = {
-    pdev: machine.vf,
-    name: machine.vf.name,
-    config: machine.vf.config,
-    fixedRegion: () => new StubRegion(4096),
-  } as unknown as OpeningDevice;
   const override = new TransitionalDevice(adminMember(machine.vf)!, NOTIFY);
-  return { override, device, regions: [0] };
+  return { override, device: new StubOpening(machine.vf), regions: [0] };
+});
+
+describeOpenHook('transitional virtio', () => {
+  const { vf } = new VirtioMachine({ notify: NOTIFY });
+  const physfn = vf.physfn!;
+  return {
+    hook: new TransitionalDevice(adminMember(vf)!, NOTIFY),
+    device: new StubOpening(vf),
+    // A function without the BAR of notifications.
+    refused: new StubOpening(physfn),
+  };
 });
 
 /** A VF whose guest has switched I/O on. */

@@ -317,7 +317,7 @@ const HOOKS: readonly (readonly [row: string, users: readonly Name[], sees: Sees
 
 /** Rows that are not seen of a function of a machine, with where they are. */
 const ELSEWHERE = {
-  'H2 second bus id table': 'Mlx5Snap2021, packages/mlx/test/auxiliary.test.ts',
+  'H2 second bus id table': 'Mlx5Snap2021, in the tests of its package',
   'H36 debug files': 'debugfs is not modelled',
   'H38 SR-IOV configure': 'a flag of the driver, which plain vfio-pci sets; tested in the core',
 } as const;

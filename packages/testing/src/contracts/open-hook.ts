@@ -60,9 +60,15 @@ function open(hook: OpenHook, device: OpeningDevice) {
   return { result, close: () => close(undos) };
 }
 
-/** The same device, whose undos are noted. */
+/** The same device, whose undos are noted. Its other methods run on itself, as what is private to it is there alone. */
 function noting(device: OpeningDevice, undos: (() => void)[]): OpeningDevice {
-  return Object.create(device, { defer: { value: (undo: () => void) => undos.push(undo) } });
+  return new Proxy(device, {
+    get(target, property) {
+      if (property === 'defer') return (undo: () => void) => undos.push(undo);
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }
 
 /** What the core does at the last close. */
