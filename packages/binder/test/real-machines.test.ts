@@ -21,6 +21,35 @@ describe.skipIf(!existsSync(HOSTS))('real machines (shared/hosts is not here)', 
     const decision = planner().plan('0000:00:02.0', await captured('laptop-i7-1270p.tar.gz'), BEST);
     expect(decision.chosen?.name).toBe('vfio_pci');
     expect(decision.unobserved.join()).toContain('override of 0000:00:02.0');
+    expect(decision.warnings).toContain(
+      'whether 0000:00:02.0 shows the boot console is not known, and there is no other VGA',
+    );
+  });
+
+  test('the disk of a laptop whose root can’t be followed through its encryption is guarded', async () => {
+    const input = await captured('laptop-i7-1270p.tar.gz');
+    const decision = planner().plan('0000:04:00.0', input, BEST);
+    expect([decision.outcome, decision.guards.map(({ code }) => code)]).toEqual([
+      'refused',
+      ['root-storage'],
+    ]);
+    expect(decision.refusal).toContain('/dev/mapper/luks-f41579a2');
+  });
+
+  test('a VF of a capture that has no links of VFs is not taken for none', async () => {
+    const input = await captured('server-xeon-igbvf.tar.gz');
+    const decision = planner().plan('0000:05:10.0', input, BEST);
+    expect(decision.unobserved).toContain('physfn of 0000:05:10.0');
+    expect(decision.warnings.join()).toContain('the IOMMU group of 0000:05:10.0 is not known');
+  });
+
+  test.each([
+    ['laptop-i7-1270p.tar.gz', 'x86_64', '/proc/cpuinfo'],
+    ['vm-q35-sriov-vfio.tar.gz', 'x86_64', 'the kernel release ends in amd64'],
+    ['pci-domain-32bit.tar.bz2', 'x86_64', '/proc/cpuinfo'],
+  ])('the architecture of %s is %s by %s', async (name, value, source) => {
+    const { host } = await captured(name);
+    expect(host.architecture).toEqual({ value, source });
   });
 
   test('of the recorded machine a whole group is planned, and an endpoint beside a bridge', async () => {
@@ -31,6 +60,11 @@ describe.skipIf(!existsSync(HOSTS))('real machines (shared/hosts is not here)', 
     expect(bound.outcome).toBe('nothing-to-do');
     const nic = planner().plan('0000:04:02.0', input, BEST);
     expect(nic).toMatchObject({ outcome: 'bind', group: { number: '10', viableNow: true } });
+    const beside = planner().plan('0000:04:01.0', input, BEST);
+    expect(beside.group?.members.map(({ action }) => action)).toEqual(['leave', 'keep', 'leave']);
+    expect(beside.warnings).toEqual([
+      '0000:04:02.0 of the same group has no driver: one that takes it before a user has the group keeps the user out',
+    ]);
     const pf = planner().plan('0000:01:00.0', input, BEST);
     expect(pf.refusal).toContain('has VFs (4)');
   });

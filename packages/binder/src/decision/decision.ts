@@ -17,7 +17,8 @@ export interface RecordedMember {
   readonly class: string;
   readonly driver: string | null | undefined;
   readonly effect: ViabilityEffect;
-  readonly action: 'bind' | 'leave';
+  /** `keep` is one that has its driver already. */
+  readonly action: 'bind' | 'keep' | 'leave';
 }
 
 /**

@@ -126,7 +126,7 @@ export class Planner {
       warnings: [
         ...(answer.warnings ?? []),
         ...device.disagreements,
-        ...(targets.length > 0 ? cautions(host, device) : []),
+        ...(targets.length > 0 ? cautions(host, device, group, targets) : []),
         ...pfCautions(host, device, chosen?.driver ?? chosen?.name, this.knowledge),
         ...(force
           ? guards.filter(({ forcible }) => forcible).map(({ text }) => `forced although ${text}`)

@@ -6,6 +6,7 @@ import type { ModuleIndex } from '../modules/module-index.js';
 import type { Decision, RecordedFact, RecordedMember } from './decision.js';
 import type { Target } from './operation.js';
 
+const PCI_BASE_CLASS_BRIDGE = 0x06;
 const PCI_CLASS_DISPLAY_VGA = 0x0300;
 
 /** A group as it stands in a record, with what becomes of each member. */
@@ -27,10 +28,15 @@ export function recordGroup(
         class: describeClass(device),
         driver: device.driver.value,
         effect,
-        action: bound.has(device.name) ? 'bind' : 'leave',
+        action: actionFor(targets.find((one) => one.device === device.name)),
       }),
     ),
   };
+}
+
+function actionFor(target: Target | undefined): RecordedMember['action'] {
+  if (target === undefined) return 'leave';
+  return target.driver === target.before.driver ? 'keep' : 'bind';
 }
 
 /** The facts that a decision was made from. */
@@ -86,7 +92,12 @@ function isVga({ ids }: DeviceFacts): boolean {
 }
 
 /** What somebody should know before a device is taken of which not everything could be seen. */
-export function cautions(host: HostFacts, device: DeviceFacts): readonly string[] {
+export function cautions(
+  host: HostFacts,
+  device: DeviceFacts,
+  members: GroupFacts | undefined,
+  targets: readonly Target[],
+): readonly string[] {
   const { name, group, bootVga, driver, classDevices } = device;
   const texts: string[] = [];
   if (group.value === undefined)
@@ -100,5 +111,16 @@ export function cautions(host: HostFacts, device: DeviceFacts): readonly string[
   }
   for (const framebuffer of classDevices.graphics ?? [])
     texts.push(`${name} carries ${framebuffer}: a console may be on it`);
+  for (const { device: other } of members?.members ?? [])
+    if (isFree(other) && !targets.some((one) => one.device === other.name))
+      texts.push(
+        `${other.name} of the same group has no driver: one that takes it before a user has the group keeps the user out`,
+      );
   return texts;
+}
+
+/** Whether a driver may take a function at any time. */
+function isFree({ driver, override, ids }: DeviceFacts): boolean {
+  const bridge = ids.value !== undefined && ids.value.class >>> 16 === PCI_BASE_CLASS_BRIDGE;
+  return driver.value === null && !override.value && !bridge;
 }

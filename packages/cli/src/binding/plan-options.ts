@@ -5,6 +5,7 @@ import {
   nearest,
   type PinnedDecision,
   type PlanOptions,
+  POLICIES,
 } from '@vfiokit/binder';
 import { VfioError } from '@vfiokit/uapi';
 
@@ -82,7 +83,7 @@ function readPinned(path: string): PinnedDecision {
 export const SELECTION_ARGS = {
   policy: {
     type: 'string',
-    description: 'How to choose; alias-best-match if nothing else is asked for',
+    description: `How to choose: ${POLICIES.map(({ name }) => name).join(', ')}`,
     valueHint: 'P',
   },
   driver: {
