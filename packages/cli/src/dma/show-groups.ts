@@ -1,4 +1,4 @@
-import type { GroupReport, HostReport } from '@vfiokit/iommu';
+import type { ContainerReport, GroupReport, HostReport } from '@vfiokit/iommu';
 import type { Palette } from '../io.js';
 import { plural, size, table } from '../output.js';
 
@@ -17,20 +17,12 @@ export function groupLines(
       ? yellow([...new Set(drivers)].join(', '))
       : green(group.holders.join(', ') || 'a user');
   };
-  const container = ({ container: of }: GroupReport) =>
-    of === undefined
-      ? '?'
-      : of === null
-        ? '-'
-        : of === 'iommufd'
-          ? 'iommufd'
-          : `${of} (${containers.find(({ number }) => number === of)?.iommu ?? 'no IOMMU yet'})`;
   const rows = groups.map((group) => [
     String(group.id),
     shortNames(group.members),
     owner(group),
     group.node ?? '-',
-    container(group),
+    containerText(group.container, containers),
     ...(typed ? [dim(group.type ?? '?')] : []),
   ]);
   const header = ['group', 'functions', 'DMA belongs to', 'node', 'container'];
@@ -49,6 +41,17 @@ export function groupLines(
         `container ${number}: ${iommu ?? 'no IOMMU yet'}, ${inside.length === 1 ? 'group' : 'groups'} ${inside.join(' ')}, ${plural(mappings, 'mapping')} of ${size(bytes)}`,
     ),
   ];
+}
+
+function containerText(
+  container: GroupReport['container'],
+  containers: readonly ContainerReport[],
+): string {
+  if (container === undefined) return '?';
+  if (container === null) return '-';
+  if (container === 'iommufd') return container;
+  const iommu = containers.find(({ number }) => number === container)?.iommu;
+  return `${container} (${iommu ?? 'no IOMMU yet'})`;
 }
 
 /** Functions of one slot share its name: `0000:00:1f.{0,2,3}`, as a shell spells it out. */
