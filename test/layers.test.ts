@@ -56,7 +56,7 @@ describe('the house', () => {
     ).toEqual([]);
   });
 
-  test("the README's picture shows these floors", () => {
+  test("the README's picture shows these floors and arrows", () => {
     const lines = readText('README.md').match(/^floor \d .*$/gm) ?? [];
     const drawn = lines
       .map((line) => line.replace(/^floor \d +\w+ +/, ''))
@@ -64,5 +64,11 @@ describe('the house', () => {
     expect(drawn.reverse().map((floor) => [...floor].sort())).toEqual(
       FLOORS.map((floor) => [...floor].sort()),
     );
+    const arrows = lines
+      .flatMap((line) => [...line.matchAll(/(?:\(([^)]+)\)|([a-z-]+)) → ([a-z-]+)/g)])
+      .flatMap(([, several, one, to]) =>
+        (several ?? one!).split(', ').map((from) => `${from} → ${to}`),
+      );
+    expect(arrows.sort()).toEqual(Object.keys(WITHIN).sort());
   });
 });

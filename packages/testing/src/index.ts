@@ -3,7 +3,12 @@ export {
   type ConfigLiteral,
   type ExtendedCapabilityLiteral,
 } from './build-config.js';
-export { type ContractCases, type Declines, describeContract } from './contracts/contract.js';
+export {
+  type ContractCases,
+  type Declines,
+  describeContract,
+  type Skip,
+} from './contracts/contract.js';
 export { type DirtyLogSubject, describeDirtyLog } from './contracts/dirty-log.js';
 export { type DriverSubject, describeDriver } from './contracts/driver.js';
 export { describeIommuBackend, type IommuBackendSubject } from './contracts/iommu-backend.js';
@@ -13,6 +18,7 @@ export { describeOverride, type OverrideSubject } from './contracts/override.js'
 export { describePlatformHook, type PlatformHookSubject } from './contracts/platform-hook.js';
 export { describeRegionOps, type RegionOpsSubject } from './contracts/region-ops.js';
 export { describeUsageModel } from './contracts/usage-model.js';
+export { StoredConfig } from './stored-config.js';
 export { StubOpening } from './stub-opening.js';
 export { StubRegion } from './stub-region.js';
-export { StoredConfig, TracedConfig } from './traced-config.js';
+export { TracedConfig } from './traced-config.js';

@@ -1,4 +1,5 @@
 import type { Region, RegionInfo, UserBuffer } from '@vfiokit/core';
+import { EFAULT, VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from '@vfiokit/uapi';
 
 /** A region of plain bytes that notes every access: what stands below an override in a test. */
 export class StubRegion implements Region {
@@ -11,7 +12,8 @@ export class StubRegion implements Region {
   }
 
   info(): RegionInfo {
-    return { size: this.bytes.length, flags: 3, capabilities: [] };
+    const flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+    return { size: this.bytes.length, flags, capabilities: [] };
   }
 
   read(offset: number, size: number): number {
@@ -29,13 +31,13 @@ export class StubRegion implements Region {
   }
 
   pread(into: UserBuffer, offset: number): number {
-    if (!(into instanceof Uint8Array)) return -14;
+    if (!(into instanceof Uint8Array)) return -EFAULT;
     for (let i = 0; i < into.length; i += 1) into[i] = this.bytes[offset + i] ?? 0xff;
     return into.length;
   }
 
   pwrite(from: UserBuffer, offset: number): number {
-    if (!(from instanceof Uint8Array)) return -14;
+    if (!(from instanceof Uint8Array)) return -EFAULT;
     from.forEach((byte, i) => {
       if (offset + i < this.bytes.length) this.bytes[offset + i] = byte;
     });
