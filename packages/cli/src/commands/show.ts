@@ -103,9 +103,9 @@ async function assign(
     architecture: host.architecture.value,
     iommu: groups[0]?.iommu,
   });
-  for (const remark of remarks) io.warn(remark);
   const guest = new AssignedGuest(groups, choice);
   for (const { name } of devices) guest.assign(name);
+  for (const remark of remarks) io.warn(remark);
   return guest;
 }
 

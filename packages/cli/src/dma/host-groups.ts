@@ -1,4 +1,4 @@
-import type { DeviceFacts, HostFacts } from '@vfiokit/binder';
+import { type DeviceFacts, groupOf, type HostFacts } from '@vfiokit/binder';
 import { baseName, readText, type Sysfs } from '@vfiokit/driver-model';
 import {
   GENERIC_IOMMU,
@@ -36,6 +36,7 @@ export async function readHostGroups(
   devices: readonly DeviceFacts[],
 ): Promise<HostGroups> {
   const groups = new Map<string, HostGroup>();
+  const held: string[] = [];
   const withoutRegisters: string[] = [];
   const withoutRegions: string[] = [];
   for (const device of devices) {
@@ -47,6 +48,9 @@ export async function readHostGroups(
       );
     if (groups.has(number)) continue;
     const iommu = await readIommu(sysfs, device);
+    const drivers = hostDrivers(host, device);
+    if (drivers.length > 0)
+      held.push(`group ${number}: on ${drivers.join(', ')}; shown as if VFIO drivers had it`);
     const reserved = await readReserved(sysfs, number);
     if (iommu === undefined) withoutRegisters.push(number);
     if (reserved === undefined) withoutRegions.push(number);
@@ -62,6 +66,7 @@ export async function readHostGroups(
       ? []
       : [`${numbers.length === 1 ? 'group' : 'groups'} ${numbers.join(', ')}: ${text}`];
   const remarks = [
+    ...held,
     // A described machine has no registers that could be seen.
     ...remark(
       sysfs.kind === 'model' ? [] : withoutRegisters,
@@ -70,6 +75,13 @@ export async function readHostGroups(
     ...remark(withoutRegions, "reserved_regions can't be seen; none are taken to be there"),
   ];
   return { groups: [...groups.values()], remarks };
+}
+
+/** The host's drivers that have a group's DMA. */
+function hostDrivers(host: HostFacts, device: DeviceFacts): readonly string[] {
+  const members = groupOf(host, device)?.members ?? [];
+  const offenders = members.filter(({ effect }) => effect === 'offender');
+  return [...new Set(offenders.map(({ device: member }) => member.driver.value ?? '?'))];
 }
 
 /** The IOMMU before a device, from its registers; `undefined` where they are not shown. */
