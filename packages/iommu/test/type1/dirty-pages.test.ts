@@ -189,4 +189,14 @@ describe('VFIO_IOMMU_DIRTY_PAGES', () => {
       [0x3f, 0x03],
     ]);
   });
+
+  test('go with their mapping: what is mapped anew at the same place is clean', () => {
+    const { device, container } = emulated();
+    device.door!.pages!.write(0x3000, Uint8Array.of(1));
+    container.unmap(0, 0x10000);
+    container.map(0, ARENA, 0x10000);
+    expect(bits(container, 0, 0x10000).slice(0, 2)).toEqual([0, 0]);
+    device.door!.pages!.write(0x1000, Uint8Array.of(1));
+    expect(bits(container, 0, 0x10000).slice(0, 2)).toEqual([2, 0]);
+  });
 });
