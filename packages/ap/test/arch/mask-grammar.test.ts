@@ -156,6 +156,9 @@ describe('the masks of ap_config', () => {
   it('[ap:111] end at the 201st character', () => {
     const three = `0x${zeroes},0x${zeroes},0x${zeroes}\n`;
     expect(ids(parseApConfig(`${three}nonsense`).apm)).toEqual([]);
+    const last = `0x${zeroes},0x${zeroes},0x${zeroes.slice(1)}1\n`;
+    expect(last).toHaveLength(201);
+    expect(ids(parseApConfig(last).adm)).toEqual([255]);
     expect(() => parseApConfig(`0x${zeroes},nonsense,0x0\n`)).toThrow(invalid);
   });
 });

@@ -85,12 +85,13 @@ describe('a played scenario', () => {
 - create: m1
 - assign: {matrix: m1, adapters: 5, domains: 4}
 - start: {guest: g1, matrix: m1, boot: yes}
-- add_adapter: {adapter: 7}
+- add_adapter: {adapter: 7, type: 11}
 - ipl: {apmask: "0xfb"}
 - assign: {matrix: m1, domains: 4}
 `);
     expect(outcomes(run)).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ENOENT']);
     expect([...run.world.kernel.bus.cards.keys()]).toEqual([5, 6, 7]);
+    expect(run.world.kernel.bus.cards.get(7)?.type).toBe(11);
     expect(run.world.partition.guests.size).toBe(0);
     run.world.partition.clock.advance(300_000);
     expect(run.world.kernel.bus.scans).toBe(11);

@@ -47,6 +47,44 @@ steps:
     ]);
   });
 
+  it('describes a machine as far as it says something', () => {
+    const { machine } = parseScenario(
+      `machine:
+  adapters: {5: {type: 10, compatible_type: 11, depth: 4, domains: 16}}
+  domains: 4
+  control_domains: 5
+  highest_adapter: 15
+  highest_domain: 31
+  apxa: no
+  qci: no
+  reset_time: 20
+  aqmask: "0x0"
+steps: []
+`,
+      'lab.yaml',
+    );
+    expect(machine).toEqual({
+      hardware: {
+        adapters: { 5: { type: 10, compatibleType: 11, depth: 4, domains: 16 } },
+        domains: [4],
+        controlDomains: [5],
+        na: 15,
+        nd: 31,
+        flags: { apxa: false },
+        qciInstalled: false,
+        resetTime: 20,
+      },
+      parameters: { aqmask: '0x0' },
+      generation: undefined,
+    });
+    const least = parseScenario('machine: {adapters: 5, domains: 4}\nsteps: []', 'lab.yaml');
+    expect(least.machine).toEqual({
+      hardware: { adapters: [5], domains: [4], controlDomains: [] },
+      parameters: {},
+      generation: undefined,
+    });
+  });
+
   it.each([
     ['steps: [', /^lab\.yaml:1:\d+: /],
     ['steps:\n  - {}', /^lab\.yaml:2:5: a step has one verb/],
