@@ -74,7 +74,6 @@ export const completion = bitLayout(64, {
   owner: [63 * 8 + 7, 1],
 });
 export const MLX5_CQE_RESP_SEND_IMM = 0x3;
-export const MLX5_CQE_RESP_ERR = 0xe;
 /** Nobody has written the entry yet. */
 export const MLX5_CQE_INVALID = 0xf;
 export const TRACKER_STATE_SHIFT = 28;

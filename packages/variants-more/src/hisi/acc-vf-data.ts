@@ -1,7 +1,7 @@
 import { struct, u16, u32, u64 } from '@vfiokit/uapi';
 
 export const ACC_DEV_MAGIC = 0xaaccfeeddecadeden;
-export const ACC_DEV_MAGIC_OLD = 0xcdcdcdcdfeedaaccn;
+const ACC_DEV_MAGIC_OLD = 0xcdcdcdcdfeedaaccn;
 export const ACC_DRV_MAJOR_VER = 1;
 /** Bytes of a state. */
 export const ACC_VF_DATA_SIZE = 176;
