@@ -109,6 +109,22 @@ describe('a transaction', () => {
     expect(await live(A)).toEqual({ driver: null, override: null });
   });
 
+  test('what needed a person is tried again when everything is given back', async () => {
+    const { sysfs, binder, target, live } = testbed();
+    let stuck = true;
+    const { tree } = spied(sysfs, (path) =>
+      stuck && /e1000e\/bind$|drivers_probe$/.test(path) ? -5 : undefined,
+    );
+    await binder({}, tree).bind([await target(A, 'vfio-pci')]);
+    const once = binder({}, tree);
+    expect(await once.release()).toMatchObject([{ state: 'needs-attention' }]);
+    expect(await once.release()).toMatchObject([{ state: 'needs-attention' }]);
+    stuck = false;
+    expect(await once.release()).toMatchObject([{ state: 'released', failures: [] }]);
+    expect(await live(A)).toEqual({ driver: 'e1000e', override: null });
+    expect(await once.release()).toEqual([]);
+  });
+
   test('[binding:221] a driver that was quicker is as good', async () => {
     const { machine, sysfs, binder, target } = testbed();
     const { tree } = spied(sysfs, (path) => {

@@ -59,7 +59,8 @@ export class Binder {
   }
 
   /**
-   * Undoes transactions that were committed, the last first; those of earlier boots are history. One of whose devices
+   * Undoes transactions that were committed, and tries those again that needed a person, the last first; those of earlier
+   * boots are history. One of whose devices
    * somebody uses is left alone, its result says who: an unbind that has begun can't be called back.
    *
    * @param wait unbinds all the same, and waits for whoever uses a device.
@@ -72,7 +73,7 @@ export class Binder {
     const bootId = await readBootId(this.sysfs);
     const results: TransactionResult[] = [];
     for (const record of (await this.records()).toReversed()) {
-      if (record.state !== 'committed' || record.intent.bootId !== bootId) continue;
+      if (!isReleasable(record.state) || record.intent.bootId !== bootId) continue;
       if (wanted !== undefined && !wanted(record)) continue;
       results.push(await this.#release(record, wait));
     }
@@ -250,6 +251,10 @@ export class Binder {
     await this.#state(id, state);
     if (state !== 'needs-attention') await this.options.journal.archive(id);
   }
+}
+
+function isReleasable(state: TransactionState): boolean {
+  return state === 'committed' || state === 'needs-attention';
 }
 
 function isFinal(state: TransactionState): boolean {

@@ -1,5 +1,8 @@
+import type { Binder, JournalRecord } from '@vfiokit/binder';
+import { VfioError } from '@vfiokit/uapi';
 import { binderFor, openBinding, warnOfDamage } from '../binding/machine.js';
 import { command, EXIT_NO, EXIT_OK, JSON_OPTION } from '../command.js';
+import type { Io } from '../io.js';
 import { table } from '../output.js';
 
 /** Lists transactions and the devices that VFIO has. */
@@ -12,8 +15,7 @@ export const status = command({
     const opened = await openBinding(machine);
     const { host, usage } = opened.input;
     const binder = binderFor(opened);
-    const records = await binder.records();
-    const damaged = await warnOfDamage(binder, io);
+    const { records, damaged } = await readJournals(binder, io);
     const transactions = records.map(({ intent, state }) => ({
       id: intent.id,
       state,
@@ -55,7 +57,25 @@ export const status = command({
     const header = ['device', 'driver', 'override', 'group', 'vfio', 'used by'];
     if (rows.length > 0) for (const line of table(rows, { header })) io.print(line);
     else io.print('no device is on a VFIO driver or has an override');
-    if (unfinished) io.warn('a transaction is unfinished; vfiokit restore --recover finishes it');
+    for (const { id, state, current } of transactions)
+      if (current && state === 'needs-attention')
+        io.warn(`${id}: look at its devices; vfiokit restore then tries again to give them back`);
+      else if (current && state !== 'committed')
+        io.warn(`${id}: is unfinished; vfiokit restore --recover finishes it`);
     return status;
   },
 });
+
+/** Journals are root's; what devices are bound to, anybody may see. */
+async function readJournals(
+  binder: Binder,
+  io: Io,
+): Promise<{ readonly records: readonly JournalRecord[]; readonly damaged: boolean }> {
+  try {
+    return { records: await binder.records(), damaged: await warnOfDamage(binder, io) };
+  } catch (error) {
+    if (!(error instanceof VfioError && error.code === 'EACCES')) throw error;
+    io.warn(error.message);
+    return { records: [], damaged: true };
+  }
+}
