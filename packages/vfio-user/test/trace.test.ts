@@ -35,7 +35,7 @@ test.each([
 });
 
 test('replies, errors and descriptors are told apart from requests', () => {
-  const error = bytes(message(2, [], { id: 5, flags: 0x21 }));
+  const error = bytes(message(2, new Uint8Array(), { id: 5, flags: 0x21 }));
   new DataView(error.buffer).setUint32(12, 17, true);
   expect(formatMessage('sent', error, 0)).toBe('← 5 DMA_MAP reply EEXIST');
   const info = message(5, bytes(u32(32, 7, 2, 0), u64(0x8000, 0)), { id: 6, flags: 1 });
