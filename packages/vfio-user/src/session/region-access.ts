@@ -28,6 +28,11 @@ const BODY = HEADER_SIZE + ACCESS_SIZE;
  * received and replies written where they leave from; nothing is allocated for an access of 1, 2 or 4 bytes.
  */
 export class RegionAccess {
+  // The access that is being answered.
+  #offset = 0;
+  #region = 0;
+  #count = 0;
+
   constructor(
     private readonly device: VfioDevice,
     private readonly regions: readonly ServedRegion[],
@@ -41,35 +46,26 @@ export class RegionAccess {
 
   /** @param at where the message starts. */
   read(at: number, size: number): void {
-    const { view } = this.received;
-    if (size < BODY) {
-      this.#fail(at, -EINVAL);
-      return;
-    }
-    const offset = getWide(view, at + HEADER_SIZE);
-    const region = view.getUint32(at + HEADER_SIZE + 8, true);
-    const count = view.getUint32(at + HEADER_SIZE + 12, true);
-    const fault = this.#check(region, offset, count, VFIO_REGION_INFO_FLAG_READ);
+    const fault = this.#decode(at, size, VFIO_REGION_INFO_FLAG_READ);
     if (fault < 0) {
       this.#fail(at, fault);
       return;
     }
+    const count = this.#count;
     const to = this.outbox.open(BODY + count);
-    const error = count === 0 ? 0 : this.#load(region, offset, count, to + BODY);
+    const error = count === 0 ? 0 : this.#load(this.#region, this.#offset, count, to + BODY);
     if (error < 0) this.#fail(at, error);
     else this.#reply(at, to, count === 0 ? HEADER_SIZE : BODY + count, count > 0);
   }
 
+  /** @param at where the message starts. */
   write(at: number, size: number): void {
-    const { view } = this.received;
-    if (size < BODY) {
-      this.#fail(at, -EINVAL);
-      return;
-    }
-    const offset = getWide(view, at + HEADER_SIZE);
-    const region = view.getUint32(at + HEADER_SIZE + 8, true);
-    const count = view.getUint32(at + HEADER_SIZE + 12, true);
-    const error = size === BODY + count ? this.#store(region, offset, count, at + BODY) : -EINVAL;
+    const fault = this.#decode(at, size, VFIO_REGION_INFO_FLAG_WRITE);
+    const count = this.#count;
+    let error = fault;
+    if (fault === 0)
+      error =
+        size === BODY + count ? this.#store(this.#region, this.#offset, count, at + BODY) : -EINVAL;
     if (error < 0) this.#fail(at, error);
     else this.#reply(at, this.outbox.open(BODY), count === 0 ? HEADER_SIZE : BODY, count > 0);
   }
@@ -87,12 +83,14 @@ export class RegionAccess {
     let error = 0;
     for (; done < count; done += 1) {
       const entry = first + done * WRITE_MULTI_ENTRY;
-      const length = view.getUint32(entry + 12, true);
+      const offset = getWide(view, entry);
       const region = view.getUint32(entry + 8, true);
+      const length = view.getUint32(entry + 12, true);
       error =
         length > WRITE_MULTI_DATA
           ? -EINVAL
-          : this.#store(region, getWide(view, entry), length, entry + ACCESS_SIZE);
+          : this.#check(region, offset, length, VFIO_REGION_INFO_FLAG_WRITE);
+      if (error === 0) error = this.#store(region, offset, length, entry + ACCESS_SIZE);
       if (error < 0) break;
     }
     if (error < 0 && done === 0) {
@@ -103,6 +101,16 @@ export class RegionAccess {
     this.outbox.view.setUint32(to + HEADER_SIZE, done, true);
     this.outbox.view.setUint32(to + HEADER_SIZE + 4, 0, true);
     this.#reply(at, to, HEADER_SIZE + 8, false);
+  }
+
+  /** Takes an access apart; 0 or a negated errno. In fields, since an access allocates nothing. */
+  #decode(at: number, size: number, permission: number): number {
+    if (size < BODY) return -EINVAL;
+    const { view } = this.received;
+    this.#offset = getWide(view, at + HEADER_SIZE);
+    this.#region = view.getUint32(at + HEADER_SIZE + 8, true);
+    this.#count = view.getUint32(at + HEADER_SIZE + 12, true);
+    return this.#check(this.#region, this.#offset, this.#count, permission);
   }
 
   #check(index: number, offset: number, count: number, permission: number): number {
@@ -134,8 +142,7 @@ export class RegionAccess {
 
   /** Writes `count` received bytes to a region; 0 or a negated errno. */
   #store(region: number, offset: number, count: number, from: number): number {
-    const fault = this.#check(region, offset, count, VFIO_REGION_INFO_FLAG_WRITE);
-    if (fault < 0 || count === 0) return fault;
+    if (count === 0) return 0;
     const { view, bytes } = this.received;
     try {
       if (count > 4 || count === 3 || offset % count !== 0) {
