@@ -1,16 +1,45 @@
+import { nearest } from '@vfiokit/binder';
 import type { Variant } from '@vfiokit/core';
-import type { MachineOptions } from '@vfiokit/host';
+import type { MachineDescription, MachineOptions } from '@vfiokit/host';
+import { VfioError } from '@vfiokit/uapi';
 import { VARIANTS } from './composition.js';
 
 /** Packages of drivers by their folders, each loaded when a machine is opened. */
 export type VariantTable = Readonly<Record<string, () => Promise<Variant>>>;
 
-/** What modelled machines are built with: everything that each variant brings to a machine of that description. */
+/**
+ * What modelled machines are built with: everything that each variant brings to a machine of that description.
+ * Putting a machine together throws VfioError EINVAL for tables of firmware that say what they can't say.
+ */
 export async function machineOptions(variants: VariantTable = VARIANTS): Promise<MachineOptions> {
   const joins = await Promise.all(Object.values(variants).map((load) => load()));
   return {
     register(container, machine) {
-      for (const join of joins) join(container, machine);
+      const asked = new Set<string>();
+      const firmware = new Proxy(machine.firmware, {
+        get(tables, name) {
+          asked.add(String(name));
+          return Reflect.get(tables, name);
+        },
+      });
+      for (const join of joins) join(container, { ...machine, firmware });
+      refuseMisspelt(machine, asked);
     },
   };
+}
+
+/** Shorter names are near to too many others. */
+const SHORTEST = 5;
+
+/** A table that nobody asks for is no mistake, unless it is called nearly as one that somebody does. */
+function refuseMisspelt({ name, firmware }: MachineDescription, asked: ReadonlySet<string>): void {
+  for (const table of Object.keys(firmware)) {
+    const strange = table.length >= SHORTEST && !asked.has(table);
+    const [near] = strange ? nearest(table, [...asked]) : [];
+    if (near !== undefined)
+      throw new VfioError(
+        'EINVAL',
+        `${name}: firmware.${table}: nobody reads it; did you mean ${near}?`,
+      );
+  }
 }
