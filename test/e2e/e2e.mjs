@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepare } from './guest-root.mjs';
-import { boot, migrate, qmp, serve, until } from './qemu.mjs';
+import { boot, finished, migrate, qmp, serve, until } from './qemu.mjs';
 
 const TRANSCRIPT = fileURLToPath(new URL('../../docs/e2e-transcript.md', import.meta.url));
 const WORK = join(tmpdir(), `vfiokit-e2e-${process.pid}`);
@@ -48,11 +48,46 @@ async function drive(release, shared) {
   const socket = inWork(`device-${shared}.sock`);
   const server = await serve(socket);
   const guest = boot({ release, socket, monitor: inWork('drive.qmp'), shared, iommu: true });
-  if (!(await until(() => guest.ended, BOOT_SECONDS))) say(`no end after ${BOOT_SECONDS} s`);
+  if (!(await until(() => finished(guest), BOOT_SECONDS))) say(`no end after ${BOOT_SECONDS} s`);
   sayGuest(guest);
   judge(passes(guest), server);
   guest.child.kill();
   await until(() => server.log.includes('detached'), 10);
+  say(`\nThe server saw: ${events(server)}`);
+  server.child.kill();
+}
+
+/** The machine is reset and the guest boots again: each time the device is as new. */
+async function again(release) {
+  say('\n## Resets of the machine, and a reboot\n\n```text');
+  const [socket, monitor] = [inWork('again.sock'), inWork('again.qmp')];
+  const server = await serve(socket);
+  const options = { release, socket, monitor, shared: true, iommu: true };
+  const guest = boot({ ...options, append: 'again' });
+  const reset = () => qmp(monitor, 'system_reset');
+  let passed = true;
+  let from = 0;
+  for (const [what, next] of [
+    ['at first', reset],
+    ['after a reset of the machine', reset],
+    ['after another', () => {}],
+    ['after a reboot by the guest', () => {}],
+  ]) {
+    await until(() => finished(guest, from), BOOT_SECONDS);
+    const log = guest.log.slice(from);
+    from = guest.log.length;
+    say(
+      `${passes({ log }) ? 'ok' : 'FAIL'} - ${what}: ${log.match(/^ok - /gm)?.length ?? 0} checks`,
+    );
+    if (!passes({ log })) say(log);
+    passed = passed && passes({ log });
+    if (!passed) break;
+    await next();
+  }
+  say('```');
+  guest.child.kill();
+  await until(() => server.log.includes('detached'), 10);
+  judge(passed, { log: server.log, errors: server.errors + guest.errors });
   say(`\nThe server saw: ${events(server)}`);
   server.child.kill();
 }
@@ -72,7 +107,7 @@ async function move(release) {
   const source = await serve(here.socket);
   const target = await serve(there.socket);
   const before = boot({ ...options, ...here });
-  await until(() => before.ended || before.log.includes('MOVE ME'), BOOT_SECONDS);
+  await until(() => finished(before) || before.log.includes('MOVE ME'), BOOT_SECONDS);
   const after = boot({ ...options, ...there, more: ['-S', '-incoming', `unix:${between}`] });
   await until(() => existsSync(between), 20);
   const moving = await migrate(here.monitor, `unix:${between}`);
@@ -82,7 +117,7 @@ async function move(release) {
   target.child.kill('SIGUSR2');
   await until(() => target.log.includes('loaded'), 10);
   await qmp(there.monitor, 'cont');
-  await until(() => after.ended || after.log.includes('RESULT'), BOOT_SECONDS);
+  await until(() => finished(after), BOOT_SECONDS);
   say('\nBefore:');
   sayGuest(before);
   say(`\nQEMU: ${moving.status}, vfio: transferred ${moving.vfio?.transferred}. After:`);
@@ -101,6 +136,7 @@ say(
 );
 await drive(release, true);
 await drive(release, false);
+await again(release);
 await move(release);
 rmSync(WORK, { recursive: true, force: true });
 writeFileSync(TRANSCRIPT, `${transcript.join('\n')}\n`);
