@@ -80,9 +80,9 @@ describe('a reset of slot or bus', () => {
     expect(first.config.read(4, 2)).toBe(command);
   });
 
-  test('really resets', () => {
+  test('really resets, and lets the bridge go on', () => {
     const topology = new PciTopology();
-    topology.add('0000:00:02.0', bridge(1));
+    const port = topology.add('0000:00:02.0', bridge(1));
     const kinds: string[] = [];
     const device = topology.add('0000:01:00.0', {
       config: FULL,
@@ -90,6 +90,7 @@ describe('a reset of slot or bus', () => {
     });
     expect(device.tryResetSlotOrBus()).toBe(0);
     expect(kinds).toEqual(['bus']);
+    expect(port.config.read(0x3e, 2) & 0x40).toBe(0);
   });
 
   test('is EAGAIN if any lock is held, and lets the others go', () => {

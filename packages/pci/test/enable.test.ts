@@ -104,6 +104,9 @@ describe('command bits', () => {
     const { device } = traced(configOf());
     device.setMaster(true);
     expect(device.config.read(0x0d, 1)).toBe(0x40);
+    const patient = traced(configOf({ bytes: [[0x0d, [0x20]]] })).device;
+    patient.setMaster(true);
+    expect(patient.config.read(0x0d, 1)).toBe(0x20);
     const express = traced().device;
     express.setMaster(true);
     expect(express.config.read(0x0d, 1)).toBe(0);

@@ -188,6 +188,14 @@ describe('MSI-X', () => {
     ]);
   });
 
+  test('masks its vectors when it is switched off', () => {
+    const { device } = traced();
+    device.allocIrqVectors('msix', 2);
+    device.connectVector(1, () => {});
+    device.freeIrqVectors();
+    expect([0, 1].map((vector) => table(device, vector)[3])).toEqual([1, 1]);
+  });
+
   test('adds vectors while enabled, where the machine can', () => {
     const { device } = traced();
     expect(device.msixDynamic).toBe(true);

@@ -54,13 +54,19 @@ function isDevicesOwn(config: Uint8Array, offset: number): boolean {
   return owner === undefined || !modelled.has(owner.id);
 }
 
+/** The device that a mismatch is about. */
+function deviceOf({ op }: Difference, { dev }: Mismatch, machine: RecordedMachine) {
+  return machine.devices[dev ?? (op as { dev?: number }).dev ?? 0]!;
+}
+
 /** All mismatches are of bytes in configuration space that are the device's own. */
-function onlyDevicesOwn({ op, mismatches }: Difference, machine: RecordedMachine): boolean {
-  return mismatches.every(({ aspect, dev, offsets = [] }) => {
+function onlyDevicesOwn(difference: Difference, machine: RecordedMachine): boolean {
+  const { op, mismatches } = difference;
+  return mismatches.every((mismatch) => {
+    const { aspect, offsets = [] } = mismatch;
     const start = aspect === 'out' && op.op === 'pread' && op.r === CONFIG_REGION ? op.o : 0;
     if (aspect !== 'hw' && start === 0) return false;
-    const device = machine.devices[dev ?? (op as { dev?: number }).dev ?? 0];
-    const { bytes } = device!.pdev.function.config;
+    const { bytes } = deviceOf(difference, mismatch, machine).pdev.function.config;
     return offsets.every((offset) => isDevicesOwn(bytes, start + offset));
   });
 }
@@ -85,7 +91,8 @@ export const EXPLANATIONS: readonly Explanation[] = [
     id: 'after-reset',
     reason: 'what a reset leaves in registers of the device that the PCI core does not restore',
     applies: (difference, machine) =>
-      machine.devices.some(({ plan }) => plan.wasReset) && onlyDevicesOwn(difference, machine),
+      difference.mismatches.every((one) => deviceOf(difference, one, machine).plan.wasReset) &&
+      onlyDevicesOwn(difference, machine),
   },
   {
     id: 'bar-register',
@@ -106,7 +113,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
       'recorded on Linux 6.12, whose PCI core forgets the power state of a function that is taken from its driver',
     applies: (difference, { trace }) =>
       is('ps')(difference) &&
-      trace.meta.kernel.startsWith('6.') &&
+      trace.meta.kernel.startsWith('6.12.') &&
       difference.mismatches.every(({ recorded }) => recorded === 'unknown'),
   },
   {
