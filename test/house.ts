@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root, with a slash at its end. */
@@ -43,6 +44,18 @@ export function siblings({ dependencies = {} }: Manifest): readonly string[] {
     .filter((name) => name.startsWith('@vfiokit/') || name === 'vfiokit')
     .map((name) => (name === 'vfiokit' ? 'cli' : name.slice('@vfiokit/'.length)))
     .sort();
+}
+
+/** What the compiler says of a project, a line each, with paths from where it is called. */
+export function typeErrors(project: string, cwd: string = ROOT): readonly string[] {
+  const tsc = realpathSync(`${ROOT}node_modules/typescript/bin/tsc`);
+  try {
+    const options = { cwd, encoding: 'utf8' } as const;
+    execFileSync(process.execPath, [tsc, '-p', project, '--pretty', 'false'], options);
+    return [];
+  } catch (error) {
+    return (error as { stdout: string }).stdout.trim().split('\n');
+  }
 }
 
 /** The text of one section of a Markdown file: from its heading to the next of the same or a higher level. */

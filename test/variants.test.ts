@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -13,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { manifest, packageFolders, ROOT, readText, siblings } from './house.js';
+import { manifest, packageFolders, ROOT, readText, siblings, typeErrors } from './house.js';
 
 const COMPOSITION = 'packages/cli/src/composition.ts';
 
@@ -84,18 +83,6 @@ function thirdParties(folder: string): [name: string, target: string][] {
     .map((name) => [name, realpathSync(join(folder, name))]);
 }
 
-/** What the compiler says of a folder. */
-function compile(folder: string): readonly string[] {
-  const tsc = realpathSync(join(ROOT, 'node_modules/typescript/bin/tsc'));
-  try {
-    const options = { cwd: folder, encoding: 'utf8' } as const;
-    execFileSync(process.execPath, [tsc, '-p', '.', '--pretty', 'false'], options);
-    return [];
-  } catch (error) {
-    return (error as { stdout: string }).stdout.trim().split('\n');
-  }
-}
-
 const made: string[] = [];
 afterAll(() => {
   for (const folder of made) rmSync(folder, { recursive: true, force: true });
@@ -118,7 +105,7 @@ describe('packages of drivers', () => {
   test('when they are deleted, their lines of the composition break and nothing else', () => {
     const copy = copyWithout(VARIANTS);
     made.push(copy);
-    const broken = compile(copy).map((line) =>
+    const broken = typeErrors('.', copy).map((line) =>
       line.replace(/^(.*?)\((\d+),.*'(.*?)'.*$/, '$1:$2 $3'),
     );
     expect(broken).toEqual(
