@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { manifest, packageFolders, ROOT } from './house.js';
+import { manifest, packageFolders, ROOT, readText } from './house.js';
 
 const files = execFileSync('git', ['ls-files', '-z'], { cwd: ROOT, encoding: 'utf8' })
   .split('\0')
@@ -51,6 +51,9 @@ describe('the repository', () => {
     expect(description).toMatch(/\w+ \w+/);
     // What source maps and declaration maps point to goes with them.
     expect(shipped).toEqual(expect.arrayContaining(['dist', 'src']));
-    expect(existsSync(`${ROOT}packages/${name}/README.md`)).toBe(true);
+    const readme = readText(`packages/${name}/README.md`);
+    expect(readme.split('\n').filter((line) => line.startsWith('## '))).toEqual(
+      expect.arrayContaining(['## Extension points', '## Not modelled']),
+    );
   });
 });

@@ -23,9 +23,9 @@ import type {
   DeviceRegionProvider,
   DmaBufProvider,
   IoctlHandler,
-  OpenHook,
   OpeningDevice,
 } from './extension.js';
+import type { Extensions } from './extensions.js';
 import { Interrupts } from './interrupts/interrupts.js';
 import { IoEventFds } from './ioeventfds.js';
 import { LowPower } from './low-power.js';
@@ -36,14 +36,6 @@ import { MemoryGate } from './regions/memory-gate.js';
 import { Positions } from './regions/positions.js';
 import type { Region } from './regions/region.js';
 import { UndoStack } from './undo-stack.js';
-
-/** What a device's container holds for an open. */
-export interface Extensions {
-  readonly openHooks: readonly OpenHook[];
-  readonly regions: readonly DeviceRegionProvider[];
-  readonly overrides: readonly DeviceOverride[];
-  readonly dmaBuf: DmaBufProvider | undefined;
-}
 
 /**
  * A device between its first open and its last close.

@@ -1,7 +1,7 @@
 import type { Bar } from '../silicon/bar.js';
 import type { BarDescription } from '../silicon/base-address.js';
 
-/** Kinds and properties of a resource, as the third column of sysfs's `resource` (include/linux/ioport.h). */
+// Kinds and properties of a resource, as the third column of sysfs's `resource` (include/linux/ioport.h).
 /** Of I/O: fixed addresses that no register holds. */
 export const IORESOURCE_PCI_FIXED = 0x00000010;
 export const IORESOURCE_IO = 0x00000100;
