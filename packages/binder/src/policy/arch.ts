@@ -23,7 +23,7 @@ export const ARCH: SelectionPolicy = {
     return firstOf(
       [[special, `the driver of ${architecture}`], generic],
       input,
-      `arch: ${architecture} asks for ${special}`,
+      `arch: ${architecture} asks for ${special}, else vfio-pci`,
       input.host.drivers.has(special)
         ? []
         : [`${special} is missing; in kernels from 5.15 on vfio-pci holds what it was to hold`],

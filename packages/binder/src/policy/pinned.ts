@@ -9,9 +9,7 @@ export const PINNED: SelectionPolicy = {
   choose(input) {
     const { pinned } = input.request;
     if (pinned === undefined)
-      return refuse(
-        'pinned: no earlier decision is given; --pinned takes what plan --json printed',
-      );
+      return refuse('pinned: no earlier decision is given; --pinned takes one');
     if (pinned.modalias !== input.device.modalias.value)
       return refuse(`pinned: the decision was made for ${pinned.modalias}, another device`);
     const drift = [
