@@ -13,8 +13,8 @@ const log = `${path}.log`;
 
 const koffi = (await openTransport()).passesDescriptors;
 
-function run(args: object, io: CapturedIo): Promise<number> {
-  const invocation = { args, machine: 'x86-server', io };
+function run(args: object, io: CapturedIo, machine = 'x86-server'): Promise<number> {
+  const invocation = { args, machine, io };
   return Promise.resolve(serve.run(invocation as unknown as Parameters<typeof serve.run>[0]));
 }
 
@@ -39,6 +39,17 @@ test('serve binds a device with its group, serves it, logs messages and ends cle
   expect(existsSync(path)).toBe(false);
   expect(io.err).toContain('0000:65:00.0: client attached');
   expect(readFileSync(log, 'utf8')).toMatch(/^0000:65:00\.0 → 1 VERSION 0\.1/);
+});
+
+test("serve takes a model's boot display without being forced", async () => {
+  const io = captureIo();
+  const args = { _: ['0000:00:02.0'], device: '0000:00:02.0', socket: path };
+  const running = run(args, io, 'x86-laptop');
+  while (io.out.length === 0 && io.err.length === 0)
+    await new Promise((resolve) => setImmediate(resolve));
+  process.emit('SIGTERM');
+  expect(await running).toBe(0);
+  expect(io.out[0]).toContain(`0000:00:02.0: at ${path}`);
 });
 
 test("RAM behind a BAR is the guest's to map", async () => {

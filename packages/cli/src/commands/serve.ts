@@ -140,7 +140,8 @@ async function bindAll(
   io: Io,
 ): Promise<boolean> {
   const decisions = devices.map((device) =>
-    opened.planner.plan(device, opened.input, planOptions({ group: true })),
+    // The machine is a model of this process: no console and no root file system of anybody's is on it.
+    opened.planner.plan(device, opened.input, planOptions({ group: true, force: true })),
   );
   const refusals = decisions.flatMap(({ refusal }) => refusal ?? []);
   for (const refusal of refusals) io.warn(refusal);
