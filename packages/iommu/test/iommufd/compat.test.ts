@@ -2,6 +2,7 @@ import { KERNEL_QUIRKS } from '@vfiokit/iommu';
 import { describe, expect, test } from 'vitest';
 import { Compat } from '../support/compat.js';
 import {
+  EBUSY,
   EEXIST,
   EFAULT,
   EINVAL,
@@ -169,6 +170,34 @@ describe('groups on an iommufd', () => {
     compat.map(0, ARENA, PAGE);
     expect(mdev.door!.pages!.write(0, Uint8Array.of(9))).toBe(0);
     expect(compat.host.arena[0]).toBe(9);
+  });
+
+  test('of emulated devices keep what they have pinned from being cut', () => {
+    const compat = new Compat(1);
+    const mdev = compat.host.emulated();
+    const file = compat.host.openGroup(mdev);
+    setContainer(file, compat.iommufd.fd, compat.host.process);
+    getDeviceFd(file, mdev.name, compat.host.process);
+    compat.map(0, ARENA, 4 * PAGE);
+    const { pages } = mdev.door!;
+    expect(pages!.pinPages(3 * PAGE, 1, 1)).toHaveLength(1);
+    expect(compat.unmap(PAGE, PAGE)[0]).toBe(EBUSY);
+    expect(compat.device.iommuGroup!.dma.translate(PAGE, 1)).toBeDefined();
+    pages!.unpinPages(3 * PAGE, 1);
+    expect(compat.unmap(PAGE, PAGE)).toEqual([0, BigInt(PAGE)]);
+  });
+
+  test('keep it alive until the last of them is closed', () => {
+    const compat = new Compat(3);
+    compat.map(0, ARENA, PAGE);
+    const { fds } = compat.host.process;
+    fds.close(compat.iommufd.fd);
+    expect(compat.iommufd.file.snapshots()).toHaveLength(1);
+    for (let fd = 3; fd < 64; fd += 1) if (fds.get(fd)) fds.close(fd);
+    expect(compat.iommufd.file.snapshots()).toHaveLength(1);
+    compat.group.close();
+    expect(compat.iommufd.file.snapshots()).toEqual([]);
+    expect(compat.host.process.lockedBytes).toBe(0);
   });
 
   test('without an IOMMU switch it to serving those, and no others', () => {

@@ -79,6 +79,19 @@ describe('mapping into an IOAS', () => {
     expect(device.attach(ioas)).toBeGreaterThan(0);
   });
 
+  test('is as it was when a page table could not be filled', () => {
+    const mock = new MockHost();
+    mock.iommufd.option(0, 1);
+    const ioas = mock.iommufd.ioasAlloc();
+    mock.iommufd.map(ioas, ARENA, 4 * PAGE, { iova: MOCK_START });
+    mock.iommufd.map(ioas, HOLE, PAGE, { iova: MOCK_START + 0x10000 });
+    expect(mock.bound().attach(ioas)).toBe(EFAULT);
+    expect(mock.host.process.lockedBytes).toBe(0);
+    // The reach of the page table that did not come is no limit, and its pages are no granule.
+    expect(mock.iommufd.iovaRanges(ioas, 1)).toMatchObject({ count: 1, alignment: 1n });
+    expect(mock.iommufd.map(ioas, ARENA, 512, { iova: 0x1200 })).toBe(0x1200n);
+  });
+
   test('[iommu:257] has no limit', () => {
     const { iommufd } = new MockHost();
     const ioas = iommufd.ioasAlloc();

@@ -1,4 +1,4 @@
-import { KERNEL_QUIRKS, type ReservedRegion } from '@vfiokit/iommu';
+import { type GroupFile, KERNEL_QUIRKS, type ReservedRegion } from '@vfiokit/iommu';
 import { getDeviceFd, HOLE, le, type StubDevice, setContainer, TestHost } from './host.js';
 import { MOCK_IOMMU, OpenIommufd } from './iommufd.js';
 
@@ -9,6 +9,8 @@ export class Compat {
   readonly host: TestHost;
   readonly iommufd: OpenIommufd;
   readonly device: StubDevice;
+  /** The group's file, which nobody has a descriptor of. */
+  readonly group: GroupFile;
 
   constructor(type?: number, quirks = KERNEL_QUIRKS, reserved: readonly ReservedRegion[] = []) {
     this.host = new TestHost({ parameters: { quirks } });
@@ -18,10 +20,10 @@ export class Compat {
       reserved,
       caps: { ...MOCK_IOMMU, pageSizes: 0x201000n, aperture: { start: 0, end: 2 ** 48 } },
     });
-    const file = this.host.openGroup(this.device);
-    setContainer(file, this.iommufd.fd, this.host.process);
+    this.group = this.host.openGroup(this.device);
+    setContainer(this.group, this.iommufd.fd, this.host.process);
     if (type !== undefined) this.ioctl(0x3b66, type);
-    getDeviceFd(file, this.device.name, this.host.process);
+    getDeviceFd(this.group, this.device.name, this.host.process);
   }
 
   ioctl(command: number, argument: number | Uint8Array | undefined = 0): number {
