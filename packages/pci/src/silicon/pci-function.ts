@@ -20,12 +20,13 @@ import {
   PCI_HEADER_TYPE_MASK,
   PCI_ROM_ADDRESS_ENABLE,
 } from '../regs/index.js';
-import { type ErrorReport, type ErrorSeverity, reportError } from './advanced-error-reporting.js';
+import { type ErrorReport, reportError } from './advanced-error-reporting.js';
 import { Bar, DecodedBlock, type Decoding } from './bar.js';
 import { romRegister } from './base-address.js';
 import type { ConfigSpace } from './config-space.js';
 import type { FunctionDescription, ResetKind } from './function-description.js';
 import { realize } from './function-registers.js';
+import { type DmaPort, type FunctionWires, UNWIRED } from './function-wires.js';
 import { IntxPin } from './intx.js';
 import { type MessageEffects, Msi } from './msi.js';
 import { Msix, MsixOverlay } from './msix.js';
@@ -35,31 +36,6 @@ import { attachResetRegisters } from './reset-registers.js';
 import { SriovCapability } from './sriov.js';
 import { deriveVirtualFunction } from './virtual-function.js';
 import { VitalProductData } from './vital-product-data.js';
-
-/** The memory that a function reaches. Addresses are numbers below 2^53, or bigints. 0 or a negated errno. */
-export interface DmaPort {
-  read(iova: number | bigint, into: Uint8Array): number;
-  write(iova: number | bigint, from: Uint8Array): number;
-}
-
-/** What leaves a function towards the machine. */
-export interface FunctionWires {
-  /** An interrupt message. `vector` is a hint; only address and data are on the bus. */
-  message(low: number, high: number, data: number, vector: number): void;
-  /** The level of the interrupt pin changed. */
-  pin(asserted: boolean): void;
-  /** An error message to the root port. */
-  error(severity: ErrorSeverity): void;
-  /** A bridge resets everything behind it. */
-  secondaryReset(): void;
-}
-
-const UNWIRED: FunctionWires = {
-  message() {},
-  pin() {},
-  error() {},
-  secondaryReset() {},
-};
 
 /**
  * A PCI function as silicon: registers that behave as the specification says, BARs, interrupts, power states, resets.
