@@ -57,11 +57,11 @@ async function drive(release, shared) {
   server.child.kill();
 }
 
-/** The machine is reset and the guest boots again: each time the device is as new. */
+/** The machine is reset and the guest boots again: each time the device is as new. It has a derived driver. */
 async function again(release) {
-  say('\n## Resets of the machine, and a reboot\n\n```text');
+  say('\n## Resets of the machine, and a reboot, under a derived driver\n\n```text');
   const [socket, monitor] = [inWork('again.sock'), inWork('again.qmp')];
-  const server = await serve(socket);
+  const server = await serve(socket, 'served-derived-driver');
   const options = { release, socket, monitor, shared: true, iommu: true };
   const guest = boot({ ...options, append: 'again' });
   const reset = () => qmp(monitor, 'system_reset');

@@ -61,6 +61,10 @@ for my $size (1, 2, 4, 8) {
 set('SCRATCH', $_) for 1 .. 1000;
 check('a thousand posted writes end with the last', reg('SCRATCH') == 1000);
 
+# A register that only the derived driver has.
+my $reads = get(0, 0x20, 4);
+check("the derived driver's register counts how often it is read", get(0, 0x20, 4) == $reads + 1) if $reads > 0;
+
 # Interrupts: four vectors, an eventfd each.
 my @eventfds = map { syscall(EVENTFD2, 0, 0x800) } 1 .. 4;
 my $irqs = pack('V5i4', 20 + 16, 0x24, 2, 0, 4, @eventfds);

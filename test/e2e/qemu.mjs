@@ -4,7 +4,8 @@ import { createConnection } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { inRoot } from './guest-root.mjs';
 
-const PROGRAM = fileURLToPath(new URL('../../examples/served-device/dist/run.js', import.meta.url));
+const programOf = (example) =>
+  fileURLToPath(new URL(`../../examples/${example}/dist/run.js`, import.meta.url));
 
 const STDIO = { stdio: ['ignore', 'pipe', 'pipe'] };
 
@@ -33,8 +34,9 @@ function watch(child) {
   return process;
 }
 
-export async function serve(path) {
-  const server = watch(spawn(process.execPath, [PROGRAM, path], STDIO));
+/** Serves an example's device at a path. */
+export async function serve(path, example = 'served-device') {
+  const server = watch(spawn(process.execPath, [programOf(example), path], STDIO));
   await until(() => server.log.includes('serving'), 20);
   return server;
 }

@@ -1,15 +1,11 @@
 // The copier of `examples/served-device` under a driver of one's own.
 import { openCopier, serve } from '@vfiokit/example-served-device';
-import { ClientMemory } from '@vfiokit/vfio-user';
+import { ClientMemory, type ServerEvent } from '@vfiokit/vfio-user';
 import { COUNTER, countedDriver, NOTE } from './counted-driver.js';
 
 /** Serves it to QEMU at a path until it is disposed of. */
-export const serveCounted = (path: string) =>
-  serve(
-    path,
-    () => {},
-    () => countedDriver,
-  );
+export const serveCounted = (path: string, onEvent?: (event: ServerEvent) => void) =>
+  serve(path, onEvent, () => countedDriver);
 
 export function main(print: (line: string) => void): void {
   const memory = new Uint8Array(0x10000);

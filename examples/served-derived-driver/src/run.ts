@@ -4,7 +4,7 @@ const [path] = process.argv.slice(2);
 if (path === undefined) {
   main(console.log);
 } else {
-  const server = await serveCounted(path);
+  const server = await serveCounted(path, (event) => console.log(JSON.stringify(event)));
   console.log(`serving at ${path}`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {

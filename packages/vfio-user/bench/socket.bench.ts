@@ -212,11 +212,11 @@ function compare(servers: Servers, cpus: readonly number[], comparisons: Compari
   const quick = connect(servers.spinning);
   const floor = connect(servers.echo);
   for (const client of [ours, ...peer, quick]) {
-    time(30_000, () => client.access(READ, 4));
-    time(30_000, () => client.access(WRITE, 4));
+    time(60_000, () => client.access(READ, 4));
+    time(60_000, () => client.access(WRITE, 4));
     for (const [, measure] of MEASURES) for (let i = 0; i < 10; i += 1) measure(client);
   }
-  time(30_000, () => floor.access(READ, 4));
+  time(60_000, () => floor.access(READ, 4));
 
   const [read, measureRead] = MEASURES[0]!;
   const [there, elsewhere] = [cpus.at(-1)!, cpus.at(-2)];
