@@ -1,5 +1,6 @@
 import { EAGAIN, ENOTTY } from '@vfiokit/uapi';
 import { PCI_BRIDGE_CONTROL, PCI_BRIDGE_CTL_BUS_RESET } from '../regs/index.js';
+import { restoreAfterReset, saveAndDisable } from './around-reset.js';
 import type { PciBus } from './pci-bus.js';
 import type { PciDevice } from './pci-device.js';
 
@@ -78,11 +79,11 @@ function withDescendants(device: PciDevice): PciDevice[] {
 }
 
 function saveTree(device: PciDevice): void {
-  device.saveAndDisable();
+  saveAndDisable(device);
   for (const below of device.subordinate?.devices ?? []) saveTree(below);
 }
 
 function restoreTree(device: PciDevice): void {
-  device.restoreAfterReset();
+  restoreAfterReset(device);
   for (const below of device.subordinate?.devices ?? []) restoreTree(below);
 }

@@ -4,8 +4,6 @@ import {
   PCI_CAP_ID_MSIX,
   PCI_CAP_ID_PM,
   PCI_CAP_ID_VPD,
-  PCI_COMMAND,
-  PCI_COMMAND_INTX_DISABLE,
   PCI_D0,
   PCI_EXT_CAP_ID_SRIOV,
 } from '../regs/index.js';
@@ -200,20 +198,6 @@ export class PciDevice extends EnumeratedFunction {
 
   unlock(): void {
     this.#locked = false;
-  }
-
-  /** What precedes a reset: the driver is told, the state saved, everything switched off (pci_dev_save_and_disable). */
-  saveAndDisable(): void {
-    this.resetHooks?.prepare?.();
-    this.setPowerState(PCI_D0);
-    this.saveState();
-    this.config.write(PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
-  }
-
-  /** What follows a reset (pci_dev_restore). */
-  restoreAfterReset(): void {
-    this.restoreState();
-    this.resetHooks?.done?.();
   }
 
   // --- interrupts: the line ---

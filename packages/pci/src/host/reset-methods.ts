@@ -19,6 +19,7 @@ import {
   PCI_PM_CTRL_NO_SOFT_RESET,
   PCI_PM_CTRL_STATE_MASK,
 } from '../regs/index.js';
+import { restoreAfterReset, saveAndDisable } from './around-reset.js';
 import { resetSecondaryBus } from './bus-reset.js';
 import type { PciDevice } from './pci-device.js';
 
@@ -172,9 +173,9 @@ export function resetFunctionLocked(device: PciDevice): number {
 export function tryResetFunction(device: PciDevice): number {
   if (device.resetMethods.length === 0) return -ENOTTY;
   if (!device.tryLock()) return -EAGAIN;
-  device.saveAndDisable();
+  saveAndDisable(device);
   const result = resetFunctionLocked(device);
-  device.restoreAfterReset();
+  restoreAfterReset(device);
   device.unlock();
   return result;
 }
