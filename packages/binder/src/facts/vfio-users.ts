@@ -54,9 +54,12 @@ export async function readVfioUsers(
   for (const pid of pids) {
     const fds = await sysfs.list(`/proc/${pid}/fd`);
     if (fds === -EACCES) hidden += 1;
+    const open = typeof fds === 'number' ? [] : fds;
+    // Processes may have thousands of descriptors: their links are read at once, not one after the other.
+    const targets = await Promise.all(open.map((fd) => sysfs.readLink(`/proc/${pid}/fd/${fd}`)));
     const devices = new Set<string>();
-    for (const fd of typeof fds === 'number' ? [] : fds) {
-      const target = await sysfs.readLink(`/proc/${pid}/fd/${fd}`);
+    for (const [at, fd] of open.entries()) {
+      const target = targets[at]!;
       if (typeof target === 'number' || !target.includes('vfio')) continue;
       for (const device of await devicesOf(sysfs, pid, fd, target, owners)) devices.add(device);
     }
