@@ -6,7 +6,7 @@ import {
   type ServerEvent,
   VfioUserServer,
 } from '../src/index.js';
-import { TestDevice } from './test-device.js';
+import { TestDevice, TestMigration } from './test-device.js';
 
 /** A message as a client sees it. */
 export interface Message {
@@ -250,4 +250,12 @@ export async function bench(
     },
     [Symbol.dispose]: () => server.close(),
   };
+}
+
+/** A bench whose device migrates. */
+export async function migrating(): Promise<Bench & { migration: TestMigration }> {
+  const device = new TestDevice();
+  const migration = new TestMigration();
+  device.migration = migration;
+  return Object.assign(await bench({}, device), { migration });
 }
