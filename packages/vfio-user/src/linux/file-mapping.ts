@@ -15,7 +15,7 @@ const CHUNK = 2 ** 30;
 const SMALL = 32;
 
 /** What a mapping is made of. */
-export interface FileMappingOptions {
+interface FileMappingOptions {
   readonly system: System;
   readonly fd: number;
   readonly file: Readonly<FileIdentity>;

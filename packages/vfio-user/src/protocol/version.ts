@@ -1,7 +1,7 @@
 import { EINVAL } from '@vfiokit/uapi';
 
-export const PROTOCOL_MAJOR = 0;
-export const PROTOCOL_MINOR = 1;
+const PROTOCOL_MAJOR = 0;
+const PROTOCOL_MINOR = 1;
 
 /** A message holds as much, whoever sends it. */
 export const DEFAULT_MAX_DATA_XFER = 1 << 20;
@@ -18,7 +18,7 @@ export interface Limits {
 }
 
 /** What a server offers. */
-export interface ServerOffer extends Limits {
+interface ServerOffer extends Limits {
   /** Windows at once. */
   readonly maxDmaMaps: number;
   /** The device's state can be moved. */
@@ -26,7 +26,7 @@ export interface ServerOffer extends Limits {
 }
 
 /** How a negotiation ended well. */
-export interface Negotiated {
+interface Negotiated {
   /** What the client accepts. */
   readonly client: Limits;
   /** The payload of the reply. */

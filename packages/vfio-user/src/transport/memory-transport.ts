@@ -1,6 +1,7 @@
 import { EPIPE, VfioError } from '@vfiokit/uapi';
 import type { Channel, ChannelUser, Listener, Transport } from './channel.js';
 import { MemoryDescriptors } from './descriptors.js';
+import { WaitingLine } from './waiting-line.js';
 
 /** Bytes that arrived at a client in one piece, with the descriptor that came along. */
 export interface Packet {
@@ -91,38 +92,17 @@ export class MemoryTransport implements Transport {
   }
 }
 
-class MemoryListener implements Listener {
-  readonly #waiting: MemoryClient[] = [];
-  #paused = false;
-
+class MemoryListener extends WaitingLine<MemoryClient> implements Listener {
   constructor(
-    private readonly accept: (channel: Channel) => ChannelUser,
+    accept: (channel: Channel) => ChannelUser,
     private readonly closed: () => void,
-  ) {}
-
-  arrive(client: MemoryClient): void {
-    this.#waiting.push(client);
-    this.#serve();
-  }
-
-  pause(): void {
-    this.#paused = true;
-  }
-
-  resume(): void {
-    this.#paused = false;
-    this.#serve();
+  ) {
+    super((client) => {
+      client.user = accept(new MemoryChannel(client));
+    });
   }
 
   [Symbol.dispose](): void {
     this.closed();
-  }
-
-  #serve(): void {
-    while (!this.#paused) {
-      const client = this.#waiting.shift();
-      if (client === undefined) return;
-      client.user = this.accept(new MemoryChannel(client));
-    }
   }
 }

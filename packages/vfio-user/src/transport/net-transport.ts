@@ -1,7 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { EPIPE, VfioError } from '@vfiokit/uapi';
+import { EIO, EPIPE, VfioError } from '@vfiokit/uapi';
 import type { Channel, ChannelUser, Listener, Transport } from './channel.js';
 import { NO_DESCRIPTORS } from './descriptors.js';
+import { WaitingLine } from './waiting-line.js';
 
 /** More than this waits in no socket: the sender is told to wait. */
 const MOST_WAITING = 4 << 20;
@@ -77,47 +78,37 @@ class NetChannel implements Channel {
 
 class NetListener implements Listener {
   readonly #server: Server;
-  readonly #waiting: Socket[] = [];
-  #paused = false;
+  readonly #line: WaitingLine<Socket>;
 
-  constructor(private readonly accept: (channel: Channel) => ChannelUser) {
-    this.#server = createServer({ pauseOnConnect: true }, (socket) => {
-      this.#waiting.push(socket);
-      this.#serve();
+  constructor(accept: (channel: Channel) => ChannelUser) {
+    this.#line = new WaitingLine((socket) => {
+      const channel = new NetChannel(socket);
+      channel.start(accept(channel));
+      socket.resume();
     });
+    this.#server = createServer({ pauseOnConnect: true }, (socket) => this.#line.arrive(socket));
   }
 
   listen(path: string): Promise<Listener> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', (cause: NodeJS.ErrnoException) => {
-        const code = cause.code === 'EADDRINUSE' ? cause.code : 'EIO';
-        reject(new VfioError(code, `${path}: can't listen; choose another path`, { cause }));
+        const message = `${path}: can't listen: ${cause.code}; choose another path`;
+        reject(VfioError.fromErrno(cause.errno ?? -EIO, message, { cause }));
       });
       this.#server.listen(path, () => resolve(this));
     });
   }
 
   pause(): void {
-    this.#paused = true;
+    this.#line.pause();
   }
 
   resume(): void {
-    this.#paused = false;
-    this.#serve();
+    this.#line.resume();
   }
 
   [Symbol.dispose](): void {
     this.#server.close();
-    for (const socket of this.#waiting) socket.destroy();
-  }
-
-  #serve(): void {
-    while (!this.#paused) {
-      const socket = this.#waiting.shift();
-      if (socket === undefined) return;
-      const channel = new NetChannel(socket);
-      channel.start(this.accept(channel));
-      socket.resume();
-    }
+    for (const socket of this.#line.clear()) socket.destroy();
   }
 }
