@@ -44,7 +44,7 @@ function start(args) {
 }
 
 /** Waits until something holds; whether it ever did. */
-async function until(holds, seconds = 60) {
+async function until(holds, seconds = 300) {
   for (let tenths = 0; tenths < seconds * 10 && !holds(); tenths += 1)
     await new Promise((resolve) => {
       setTimeout(resolve, 100);
