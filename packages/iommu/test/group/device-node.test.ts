@@ -34,6 +34,8 @@ describe('a device’s own node', () => {
     const bind = () => file.ioctl(0x3b76, le(24, [0, 4, 24], [8, 4, mock.iommufd.fd]), process);
     const group = mock.host.openGroup(device);
     expect(bind()).toBe(EBUSY);
+    // That is looked at before the descriptor is.
+    expect(file.ioctl(0x3b76, le(24, [0, 4, 24], [8, 4, 900]), process)).toBe(EBUSY);
     group.close();
     expect([bind(), bind()]).toEqual([0, EINVAL]);
     expect(file.read(0, 0, 4)).toBe(0);

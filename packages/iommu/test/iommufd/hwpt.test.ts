@@ -74,5 +74,11 @@ describe('allocating page tables', () => {
     device.dma.read(5 * PAGE + 0x10, byte);
     expect(byte[0]).toBe(43);
     expect(device.dma.write(5 * PAGE, byte)).toBe(1);
+    // Where the guest's table leads beyond the guest's memory there is nothing.
+    entries.setBigUint64(4 * PAGE + 7 * 8, 0x40000003n, true);
+    expect([device.dma.translate(7 * PAGE, 1), device.dma.read(7 * PAGE, byte)]).toEqual([
+      undefined,
+      EFAULT,
+    ]);
   });
 });

@@ -15,7 +15,7 @@ import {
   EPERM,
 } from '../support/errno.js';
 import { ARENA, HOLE } from '../support/host.js';
-import { MOCK_LAST, MOCK_START, MockHost, OpenIommufd } from '../support/iommufd.js';
+import { access, MOCK_LAST, MOCK_START, MockHost, OpenIommufd } from '../support/iommufd.js';
 
 const ULONG_MAX = 2n ** 64n - 1n;
 const PAGE = 4096;
@@ -90,6 +90,15 @@ describe('mapping into an IOAS', () => {
     // The reach of the page table that did not come is no limit, and its pages are no granule.
     expect(mock.iommufd.iovaRanges(ioas, 1)).toMatchObject({ count: 1, alignment: 1n });
     expect(mock.iommufd.map(ioas, ARENA, 512, { iova: 0x1200 })).toBe(0x1200n);
+  });
+
+  test('is as it was when an emulated device could not join', () => {
+    const mock = new MockHost();
+    const ioas = mock.iommufd.ioasAlloc();
+    expect(mock.iommufd.map(ioas, ARENA, 512, { iova: 0x1200 })).toBe(0x1200n);
+    expect(access(mock, ioas).attached).toBe(EADDRINUSE);
+    expect(mock.iommufd.iovaRanges(ioas, 1).alignment).toBe(1n);
+    expect(mock.iommufd.map(ioas, ARENA, 512, { iova: 0x2200 })).toBe(0x2200n);
   });
 
   test('[iommu:257] has no limit', () => {
