@@ -108,6 +108,12 @@ describe('the features of dirty logging', () => {
     expect(device.started).toHaveLength(3);
   });
 
+  it('take nothing but an empty range at 0 in pages of no size', () => {
+    using device = logging();
+    expect(device.start(0, [[0x10000n, 0x1000n]])[0]).toBe(-EINVAL);
+    expect(device.start(0, [[0n, 0n]])[0]).toBe(0);
+  });
+
   it('want the ranges to be in memory', () => {
     using device = logging();
     expect(device.start(4096, [[0n, 0x1000n]], 0x9000)[0]).toBe(-EFAULT);
