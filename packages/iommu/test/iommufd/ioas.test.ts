@@ -99,6 +99,10 @@ describe('mapping into an IOAS', () => {
     expect(access(mock, ioas).attached).toBe(EADDRINUSE);
     expect(mock.iommufd.iovaRanges(ioas, 1).alignment).toBe(1n);
     expect(mock.iommufd.map(ioas, ARENA, 512, { iova: 0x2200 })).toBe(0x2200n);
+    // Who did not join has no say in what comes later, either.
+    mock.iommufd.unmapAll(ioas);
+    expect(mock.bound().attach(ioas)).toBeGreaterThan(0);
+    expect(mock.iommufd.iovaRanges(ioas, 1).alignment).toBe(2048n);
   });
 
   test('[iommu:257] has no limit', () => {
