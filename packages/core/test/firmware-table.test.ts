@@ -24,6 +24,12 @@ describe('a table of firmware', () => {
   test('says something of functions, with what is left out filled in', () => {
     const table = firmwareTable(machine({ acme: { [AT]: { fid: 16 } } }), 'acme', COLUMNS);
     expect([...table!]).toEqual([[AT, { fid: 16, vbt: false }]]);
+    const least = firmwareTable(
+      machine({ acme: { [AT]: { fid: 0, vbt: true } } }),
+      'acme',
+      COLUMNS,
+    );
+    expect([...least!]).toEqual([[AT, { fid: 0, vbt: true }]]);
   });
 
   test('need not be there', () => {

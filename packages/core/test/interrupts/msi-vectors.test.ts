@@ -87,8 +87,11 @@ describe('assigning vectors', () => {
   it('[core:C5.31] allocates MSI-X vectors where the host can', () => {
     const device = new StubDevice({ msixDynamic: true });
     device.set(MSIX, EVENTFD | TRIGGER, 0, [-1]);
-    expect(device.set(MSIX, EVENTFD | TRIGGER, 3, [device.eventfd().fd])).toBe(0);
+    const { fd, event } = device.eventfd();
+    expect(device.set(MSIX, EVENTFD | TRIGGER, 3, [fd])).toBe(0);
     expect(device.log).toContain('alloc at 3');
+    device.vectorHandlers.get(3)!();
+    expect(event.count).toBe(1);
   });
 
   it('[core:C5.32 core:C5.33] takes the block down up to the one that failed', () => {

@@ -23,6 +23,8 @@ class NotedDevice implements MigrationOps {
   broken = false;
   /** Bytes that a saving stream still has. */
   left = 0;
+  /** Whether its streams would not block. */
+  ready = true;
   reinit = false;
   ended = 0;
   resets = 0;
@@ -36,7 +38,8 @@ class NotedDevice implements MigrationOps {
       throw new VfioError('EIO', 'toy: not now');
     }
     this.log.push(name);
-    if (to === 'RESUMING') return { write: (bytes) => bytes.length, end: () => this.#end() };
+    const ready = () => this.ready;
+    if (to === 'RESUMING') return { write: (bytes) => bytes.length, ready, end: () => this.#end() };
     if (['STOP>STOP_COPY', 'RUNNING>PRE_COPY', 'RUNNING_P2P>PRE_COPY_P2P'].includes(name))
       return {
         read: (into) => {
@@ -49,6 +52,7 @@ class NotedDevice implements MigrationOps {
           dirtyBytes: 5n,
           reinit: this.reinit,
         }),
+        ready,
         end: () => this.#end(),
       };
     return undefined;
@@ -246,6 +250,17 @@ describe('a data file', () => {
     expect(flags()).toBe(1);
     ops.reinit = false;
     expect(flags()).toBe(0);
+  });
+
+  it('can be read or written, by what it is for, once the device is ready', () => {
+    const ops = new NotedDevice();
+    const saving = file(new MigrationDevice(ops), 'STOP_COPY');
+    const resuming = file(new MigrationDevice(ops), 'RESUMING');
+    expect(saving.poll()).toEqual({ readable: true, writable: false });
+    expect(resuming.poll()).toEqual({ readable: false, writable: true });
+    ops.ready = false;
+    for (const data of [saving, resuming])
+      expect(data.poll()).toEqual({ readable: false, writable: false });
   });
 
   it('is dead after a reset', () => {
