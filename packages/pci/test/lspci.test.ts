@@ -42,8 +42,9 @@ describe('lspci text', () => {
       '00:03.0 Ethernet controller: Somebody',
       '\tSubsystem: Somebody',
       '\tFlags: bus master, fast devsel, latency 0, IRQ 11',
-      '\tMemory at fea00000 (64-bit, prefetchable) [size=16K]',
       '\tI/O ports at c000 [size=32]',
+      '\tMemory at fe000000 (32-bit, non-prefetchable) [size=4K]',
+      '\tMemory at fea00000 (64-bit, prefetchable) [size=16K]',
       '\tCapabilities: [40] Power Management version 3',
       dump(CONFIG),
     ].join('\n');

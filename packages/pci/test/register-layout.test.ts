@@ -106,6 +106,15 @@ describe('registers without a probed write mask', () => {
     expect(cleared(plain, 0x98) >>> 16).toBe(0x000f);
   });
 
+  test('a root port has Root Control and Root Status', () => {
+    const silicon = new PciFunction({
+      config: configOf({ capabilities: [{ ...EXPRESS, body: [0x42, 0x00] }] }),
+    });
+    expect([writable(silicon, 0xac), cleared(silicon, 0xb0)]).toEqual([0x1f, 0x10000]);
+    const endpoint = new PciFunction({ config: configOf({ capabilities: [EXPRESS] }) });
+    expect(writable(endpoint, 0xac)).toBe(0);
+  });
+
   test('a root complex integrated endpoint has no link to control', () => {
     const silicon = new PciFunction({
       config: configOf({ capabilities: [{ ...EXPRESS, body: [0x92, 0x00] }] }),
