@@ -173,7 +173,8 @@ check(
   true,
 );
 if (!named.test(waiting.text)) console.log(waiting.text);
-check('meanwhile the device looks unbound', state(ALONE).driver, null);
+// Only the link is looked at: on older kernels reading driver_override waits behind the unbind.
+check('meanwhile the device looks unbound', existsSync(`${DEVICES}/${ALONE}/driver`), false);
 holder.kill();
 check('it ends when the holder does', await waiting.ended, 0);
 check('and the device is back on its own driver', state(ALONE), alone);
