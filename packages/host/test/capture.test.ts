@@ -112,7 +112,10 @@ describe('a capture', () => {
     );
     const junk = join(scratch, 'junk.tar.gz');
     writeFileSync(junk, 'this is no archive, however long one makes it'.repeat(40));
-    await expect(readCapture(junk)).rejects.toMatchObject({ code: 'EINVAL' });
+    await expect(readCapture(junk)).rejects.toMatchObject({
+      code: 'EINVAL',
+      message: expect.stringMatching(/neither a description nor a capture; .*\.yaml or \.json/),
+    });
     await expect(readCapture(join(scratch, 'nowhere'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
@@ -122,12 +125,15 @@ describe('a capture', () => {
       header: { name: `sys/bus/pci/devices/${name}`, type: 'file' as const, size: body.length },
       body,
     }));
-    const whole = gzipSync(await packTar(entries));
+    const plain = await packTar(entries);
+    const whole = gzipSync(plain);
     const file = join(scratch, 'cut.tar.gz');
     for (const share of [0.1, 0.5, 0.9]) {
       writeFileSync(file, whole.subarray(0, Math.floor(whole.length * share)));
       await expect(readCapture(file)).rejects.toThrow(/cut short/);
     }
+    writeFileSync(file, plain.subarray(0, 700));
+    await expect(readCapture(file)).rejects.toThrow(/cut short/);
     writeFileSync(file, whole);
     expect(await (await readCapture(file)).list('/sys/bus/pci/devices')).toEqual(['a', 'b', 'c']);
   });

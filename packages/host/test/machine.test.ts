@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   describedMachines,
   describeMachine,
@@ -344,6 +347,25 @@ describe('descriptions', () => {
       }
     },
   );
+
+  test('is described in YAML or in JSON, told by how the file is called', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vfiokit-described-'));
+    const file = join(folder, 'bench.json');
+    const bench = {
+      name: 'bench',
+      architecture: 'x86_64',
+      kernel: '7.2.12',
+      functions: [{ at: '0000:01:00.0', ids: '1234:0001', class: '120000' }],
+    };
+    try {
+      writeFileSync(file, JSON.stringify(bench, null, 2));
+      expect((await openMachine(file)).machine?.function('0000:01:00.0').vendor).toBe(0x1234);
+      writeFileSync(file, JSON.stringify({ ...bench, kernel: 7 }, null, 2));
+      await expect(openMachine(file)).rejects.toThrow(/bench\.json:4:13: kernel: /);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   test('what is no machine is told with those that there are', async () => {
     await expect(openMachine('x86-lapdog')).rejects.toThrow(

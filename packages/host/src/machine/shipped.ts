@@ -48,8 +48,8 @@ export interface OpenedMachine {
 }
 
 /**
- * Opens what stands behind `--machine`: `live`, the name of a shipped machine, a description's file, a captured directory
- * or archive.
+ * Opens what stands behind `--machine`: `live`, the name of a shipped machine, the file of a description (`.yaml`, `.json`), a
+ * captured directory or archive.
  *
  * @throws VfioError `ENOENT` for what is none of them; what reading it fails with.
  */
@@ -68,9 +68,9 @@ export async function openMachine(
   if (!existsSync(name))
     throw new VfioError(
       'ENOENT',
-      `${name}: no such machine or file; name live, a YAML file, a capture, or one of ${shippedMachines().join(', ')}`,
+      `${name}: no such machine or file; name live, a description's file, a capture, or one of ${shippedMachines().join(', ')}`,
     );
-  if (/\.ya?ml$/.test(name) && statSync(name).isFile())
+  if (/\.(ya?ml|json)$/.test(name) && statSync(name).isFile())
     return modelled(name, readDescription(readFileSync(name, 'utf8'), name), options);
   return { name, sysfs: await readCapture(name), machine: undefined };
 }

@@ -55,19 +55,27 @@ async function readArchive(path: string): Promise<FileTree> {
   } catch (error) {
     throw new VfioError(
       'EINVAL',
-      `${path}: not a whole archive; was it cut short? Capture it again`,
-      {
-        cause: error,
-      },
+      looksPacked(packed)
+        ? `${path}: not a whole archive; was it cut short? Capture it again`
+        : `${path}: neither a description nor a capture; descriptions end in .yaml or .json, captures are folders or .tar, .tar.gz, .tar.bz2`,
+      { cause: error },
     );
   }
 }
 
 function unpack(packed: Uint8Array): Uint8Array {
-  if (packed[0] === 0x1f && packed[1] === 0x8b) return gunzipSync(packed);
-  if (packed[0] === 0x42 && packed[1] === 0x5a) return bzip.decode(packed);
+  if (isGzip(packed)) return gunzipSync(packed);
+  if (isBzip2(packed)) return bzip.decode(packed);
   return packed;
 }
+
+const isGzip = (bytes: Uint8Array) => bytes[0] === 0x1f && bytes[1] === 0x8b;
+const isBzip2 = (bytes: Uint8Array) => bytes[0] === 0x42 && bytes[1] === 0x5a;
+/** POSIX.1-1988, ustar: the magic of a header. */
+const isTar = (bytes: Uint8Array) =>
+  new TextDecoder('latin1').decode(bytes.subarray(257, 262)) === 'ustar';
+
+const looksPacked = (bytes: Uint8Array) => isGzip(bytes) || isBzip2(bytes) || isTar(bytes);
 
 /** The tree as seen from the captured machine's root: the folder that holds `sys`, or `/sys` itself mounted there. */
 function rootedTree(tree: FileTree, path: string): FileTree {
