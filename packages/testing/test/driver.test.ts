@@ -21,6 +21,7 @@ describeDriver('a driver with a name', taking);
 describeBroken('a driver', driverCases, {
   'has a name that driver_override can hold': () => taking({ name: 'two words' }),
   'has ids from which module aliases can be made': () => taking({ ids: [] }),
+  'has an id that its function matches': () => taking({ ids: [{ vendor: 0x1234, device: 1 }] }),
   'accepts its function, twice': () => taking({ probe: fail }),
   'leaves the container above its device alone': () =>
     taking({

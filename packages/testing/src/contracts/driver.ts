@@ -1,5 +1,5 @@
 import { HOST_CONTAINER, type VfioPciDriver } from '@vfiokit/core';
-import { type PciDevice, pciAlias } from '@vfiokit/pci';
+import { type PciDevice, pciAlias, pciModalias } from '@vfiokit/pci';
 import { container as root } from 'tsyringe';
 import { expect, vi } from 'vitest';
 import { type ContractCases, type Declines, describeContract } from './contract.js';
@@ -32,6 +32,15 @@ export function driverCases(make: () => DriverSubject): ContractCases {
         expect(pciAlias({ ...id, overrideOnly: true })).toMatch(
           /^vfio_pci:v[0-9A-F*]+d[0-9A-F*]+sv[0-9A-F*]+sd[0-9A-F*]+bc[0-9A-F*]+sc[0-9A-F*]+i[0-9A-F*]+$/,
         );
+    },
+    'has an id that its function matches'() {
+      const { driver, pdev } = make();
+      const aliases = driver.ids.flatMap((id) => pciAlias(id) ?? []);
+      const modalias = pciModalias(pdev);
+      expect(
+        aliases.some((alias) => new RegExp(`^${alias.replaceAll('*', '.*')}$`).test(modalias)),
+        `${modalias} is none of ${aliases.join(', ')}`,
+      ).toBe(true);
     },
     'accepts its function, twice'() {
       const { driver, pdev } = make();
