@@ -36,6 +36,13 @@ describe('reset', () => {
     expect([...next.read(0, 0, 4).payload.slice(16)]).toEqual([0, 0, 0, 0]);
     expect(next.map(0, 0x1000)).toBe(0);
   });
+
+  test('is not what a connection costs the device on which nothing was ever said', async () => {
+    using stage = await bench();
+    stage.device.regions[0]!.bytes.set([1, 2, 3, 4]);
+    stage.connect().client.disconnect();
+    expect([...stage.hello().read(0, 0, 4).payload.slice(16)]).toEqual([1, 2, 3, 4]);
+  });
 });
 
 describe('features', () => {

@@ -259,7 +259,8 @@ export class Session implements ChannelUser {
     this.#requests.close();
     memory.detach();
     for (const fd of this.inbox.clear()) descriptors.close(fd);
-    this.#handlers.close();
+    // Before the negotiation no command is run; one who only knocked has left nothing behind.
+    if (this.#client !== undefined) this.#handlers.close();
     ended();
   }
 }
