@@ -18,7 +18,12 @@ export { pfDriverData, vfIndex } from './pf-driver-data.js';
 export { KERNEL_QUIRKS, type Quirks } from './quirks.js';
 export { doIoRw, type IoWindow } from './regions/io.js';
 export { overrideRegisters, type RegionRegister } from './regions/override-registers.js';
-export type { Region, RegionInfo } from './regions/region.js';
+export {
+  type Region,
+  type RegionInfo,
+  readByPread,
+  writeByPwrite,
+} from './regions/region.js';
 export { getValue, putValue, type UserBuffer } from './regions/user-buffer.js';
 export { type CoreOptions, registerCore, VFIO_PCI } from './register.js';
 export * from './tokens.js';

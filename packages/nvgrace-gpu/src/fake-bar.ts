@@ -1,12 +1,12 @@
 import {
   doIoRw,
-  getValue,
   type IoWindow,
   type OpeningDevice,
-  putValue,
   type Region,
   type RegionInfo,
+  readByPread,
   type UserBuffer,
+  writeByPwrite,
 } from '@vfiokit/core';
 import type { RegisterBlock } from '@vfiokit/pci';
 import {
@@ -53,17 +53,15 @@ export class FakeBar implements Region {
 
   read(offset: number, size: number): number {
     if (offset + size > this.#part.barSize || offset % size !== 0) return -EINVAL;
-    if (offset + size > this.#part.length) return this.#readAcross(offset, size);
-    if (this.gate.closed) return this.#readAcross(offset, size);
+    if (offset + size > this.#part.length) return readByPread(this, offset, size);
+    if (this.gate.closed) return readByPread(this, offset, size);
     const window = this.#window ?? this.#map();
     return window === undefined ? -ENOMEM : window.block.read(offset, size as 1 | 2 | 4);
   }
 
   write(offset: number, size: number, value: number): number {
     if (offset + size > this.#part.barSize || offset % size !== 0) return -EINVAL;
-    const bytes = new Uint8Array(size);
-    putValue(bytes, 0, size, value);
-    return this.pwrite(bytes, offset);
+    return writeByPwrite(this, offset, size, value);
   }
 
   /** Cut off at the BAR's end; `-EINVAL` beyond it; what is wrong with the GPU. */
@@ -87,12 +85,6 @@ export class FakeBar implements Region {
     if (window === undefined) return -ENOMEM;
     const accessible = () => !this.device.pdev.runtimePm.suspended && this.gate.pass() === 0;
     return this.device.mapMemory({ block: window.block, offset, length, accessible });
-  }
-
-  #readAcross(offset: number, size: number): number {
-    const bytes = new Uint8Array(size);
-    const count = this.pread(bytes, offset);
-    return count < 0 ? count : getValue(bytes, 0, size);
   }
 
   #transfer(buffer: UserBuffer, offset: number, isWrite: boolean): number {

@@ -4,7 +4,9 @@ import {
   putValue,
   type Region,
   type RegionInfo,
+  readByPread,
   type UserBuffer,
+  writeByPwrite,
 } from '@vfiokit/core';
 import {
   EFAULT,
@@ -53,15 +55,11 @@ export class LegacyBar0 implements Region {
   }
 
   read(offset: number, size: number): number {
-    const bytes = new Uint8Array(size);
-    const count = this.pread(bytes, offset);
-    return count < 0 ? count : getValue(bytes, 0, size);
+    return readByPread(this, offset, size);
   }
 
   write(offset: number, size: number, value: number): number {
-    const bytes = new Uint8Array(size);
-    putValue(bytes, 0, size, value);
-    return this.pwrite(bytes, offset);
+    return writeByPwrite(this, offset, size, value);
   }
 
   /** All of it or nothing: `-EIO` while I/O is disabled, `-EINVAL` past the end and for a notification of other than 2 bytes. */

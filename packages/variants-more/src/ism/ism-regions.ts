@@ -1,5 +1,11 @@
-import type { DeviceOverride, Region, RegionInfo, UserBuffer } from '@vfiokit/core';
-import { getValue, putValue } from '@vfiokit/core';
+import {
+  type DeviceOverride,
+  type Region,
+  type RegionInfo,
+  readByPread,
+  type UserBuffer,
+  writeByPwrite,
+} from '@vfiokit/core';
 import {
   EFAULT,
   EINVAL,
@@ -43,16 +49,11 @@ class IsmBar implements Region {
   }
 
   read(offset: number, size: number): number {
-    const bytes = new Uint8Array(size);
-    const count = this.pread(bytes, offset);
-    if (count < 0) return count;
-    return count === size ? getValue(bytes, 0, size) : -EINVAL;
+    return readByPread(this, offset, size);
   }
 
   write(offset: number, size: number, value: number): number {
-    const bytes = new Uint8Array(size);
-    putValue(bytes, 0, size, value);
-    return this.pwrite(bytes, offset);
+    return writeByPwrite(this, offset, size, value);
   }
 
   /** In naturally aligned loads of up to 8 bytes, cut off at the end. */
