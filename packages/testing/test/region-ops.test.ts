@@ -4,6 +4,7 @@ import { describeRegionOps, type RegionOpsSubject } from '../src/index.js';
 import { describeBroken, fail } from './broken.js';
 
 const SIZE = 256;
+const EIO = 5;
 const EINVAL = 22;
 
 /** A region of plain bytes. */
@@ -78,4 +79,34 @@ describeBroken('a region, once more,', regionOpsCases, {
   'does not throw for whole transfers at and beyond its end': () => whole({ transfer: fail }),
   'transfers the bytes that single reads see': () => whole({ transfer: () => 1 }),
   'can be released': () => plain({ release: fail }),
+});
+
+/** Fails at one place that is neither at an end nor near one. */
+const at0x20 =
+  <T>(good: (...call: [offset: number, size: 1 | 2 | 4]) => T, bad: () => T) =>
+  (offset: number, size: 1 | 2 | 4) =>
+    offset === 0x20 ? bad() : good(offset, size);
+const { ops: good } = plain();
+const ones = (_offset: number, size: number) => 2 ** (8 * size) - 1;
+
+describeBroken('a region, at one place of it,', regionOpsCases, {
+  'answers every aligned access with an unsigned value or a negated errno': () =>
+    plain({ read: at0x20(good.read, fail) }),
+  'reads the same bytes at every width': () =>
+    plain({ read: (offset, size) => (offset === 0x20 && size === 2 ? 0 : ones(offset, size)) }),
+  'keeps what was written, or refuses and keeps what was there'() {
+    const { ops, ...rest } = plain();
+    const write: RegionOps['write'] = (offset, size, value) =>
+      offset === 0x20 ? 0 : ops.write(offset, size, value);
+    return { ...rest, ops: { ...ops, write } };
+  },
+  'does not throw for whole transfers at and beyond its end': () =>
+    whole({ transfer: (_bytes, position) => (position % 2 ** 40 === SIZE ? fail() : 1) }),
+  'transfers the bytes that single reads see': () => whole({ read: () => 0 }),
+  'can be released': () => plain({ release: fail }),
+});
+
+describeRegionOps('bytes that can not be read at one place', () => {
+  const { ops, ...rest } = plain();
+  return { ...rest, ops: { ...ops, read: at0x20(ops.read, () => -EIO) } };
 });
