@@ -4,7 +4,8 @@ import {
   DEVICE_OVERRIDES,
   type DeviceOverride,
   openFunction,
-  type Region,
+  overrideRegisters,
+  type RegionRegister,
   type VfioPciDriver,
 } from '@vfiokit/core';
 import { MemoryBlock, PciTopology } from '@vfiokit/pci';
@@ -13,18 +14,8 @@ const TEMPERATURE = 0x10;
 const REVISION = 0x08;
 const CONFIG = 7;
 
-/** Answers reads of one register and hands everything else to the region below. */
-function withSensor(next: Region, celsius: () => number): Region {
-  return {
-    info: () => next.info(),
-    read: (offset, size) =>
-      offset === TEMPERATURE && size === 4 ? celsius() : next.read(offset, size),
-    write: (offset, size, value) => next.write(offset, size, value),
-    pread: (into, offset) => next.pread(into, offset),
-    pwrite: (from, offset) => next.pwrite(from, offset),
-    mmap: (offset, length) => next.mmap?.(offset, length) ?? -22,
-  };
-}
+/** A register of BAR 0. Writes are dropped. */
+const temperature: RegionRegister = { offset: TEMPERATURE, length: 4, read: () => 42 };
 
 /** A byte of configuration space that the driver answers for; `next` is what the core would say. */
 const revision: ConfigRegister = {
@@ -35,9 +26,9 @@ const revision: ConfigRegister = {
   write: () => 0,
 };
 
-const sensor: DeviceOverride = {
+export const sensor: DeviceOverride = {
   // Asked once for every region while the device opens; what is returned as it came costs nothing afterwards.
-  region: (index, next) => (index === 0 ? withSensor(next, () => 42) : next),
+  region: (index, next) => (index === 0 ? overrideRegisters(next, [temperature]) : next),
   configRegisters: () => [revision],
 };
 

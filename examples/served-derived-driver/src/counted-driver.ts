@@ -4,7 +4,7 @@ import {
   DEVICE_REGIONS,
   type DeviceOverride,
   type DeviceRegionProvider,
-  type Region,
+  overrideRegisters,
   type VfioPciDriver,
 } from '@vfiokit/core';
 import { MemoryBlock } from '@vfiokit/pci';
@@ -29,25 +29,16 @@ const note: DeviceRegionProvider = {
 };
 
 /** BAR0 with one register replaced: it counts how often it is read. Everything else is the layer below. */
-class Counted implements Region {
-  #reads = 0;
-  readonly info = () => this.next.info();
-  readonly write = (offset: number, size: number, value: number) =>
-    this.next.write(offset, size, value);
-  readonly pread: Region['pread'] = (into, offset) => this.next.pread(into, offset);
-  readonly pwrite: Region['pwrite'] = (from, offset) => this.next.pwrite(from, offset);
-
-  constructor(private readonly next: Region) {}
-
-  read(offset: number, size: number): number {
-    if (offset !== COUNTER || size !== 4) return this.next.read(offset, size);
-    this.#reads += 1;
-    return this.#reads;
-  }
-}
-
-const counter: DeviceOverride = {
-  region: (index, next) => (index === 0 ? new Counted(next) : next),
+export const counter: DeviceOverride = {
+  region(index, next) {
+    if (index !== 0) return next;
+    let reads = 0;
+    const read = () => {
+      reads += 1;
+      return reads;
+    };
+    return overrideRegisters(next, [{ offset: COUNTER, length: 4, read }]);
+  },
 };
 
 export const countedDriver: VfioPciDriver = {
