@@ -11,13 +11,20 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** Which machine a command line means, and what it is to be built with if it is a model. */
+export interface MachineChoice {
+  /** What stood behind `--machine`; `live` without it. */
+  readonly name: string;
+  /** What stood behind each `--variant`: modules that bring drivers of others. */
+  readonly variants?: readonly string[];
+}
+
 /** What a command gets when it runs. */
 export interface Invocation<T extends ArgsDef = ArgsDef> {
   readonly args: ParsedArgs<T>;
   /** The words behind the command's name, for options that may be said more than once. */
   readonly raw: readonly string[];
-  /** What stood behind `--machine`; `live` without it. */
-  readonly machine: string;
+  readonly machine: MachineChoice;
   readonly io: Io;
 }
 

@@ -6,6 +6,7 @@ export {
   EXIT_USAGE,
   type Invocation,
   JSON_OPTION,
+  type MachineChoice,
   UsageError,
 } from './command.js';
 export { COMMANDS } from './composition.js';

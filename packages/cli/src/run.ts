@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { VfioError } from '@vfiokit/uapi';
 import { type ArgDef, parseArgs, renderUsage } from 'citty';
-import { type Command, EXIT_NO, EXIT_OK, EXIT_USAGE, UsageError } from './command.js';
+import {
+  type Command,
+  EXIT_NO,
+  EXIT_OK,
+  EXIT_USAGE,
+  type MachineChoice,
+  UsageError,
+} from './command.js';
 import type { Io } from './io.js';
 import { table } from './output.js';
 
@@ -12,6 +19,13 @@ const DESCRIPTION =
   'vfiokit models vfio-pci-core, the drivers derived from it, groups and containers';
 const DEFAULT_MACHINE = 'live';
 
+/** Options of every command, and what each needs. */
+const GLOBAL_OPTIONS = {
+  '--machine': 'a name, a file, a directory, an archive or "live"',
+  '--variant': "a package, or the path of a built module, that exports a driver's Variant",
+} as const;
+type GlobalOption = keyof typeof GLOBAL_OPTIONS;
+
 /** Carries out a command line; returns the exit status. Nothing is thrown but errors of the program itself. */
 export async function run(
   argv: readonly string[],
@@ -19,7 +33,7 @@ export async function run(
   io: Io,
 ): Promise<number> {
   try {
-    const { machine, rest } = takeMachine(argv);
+    const { machine, rest } = takeGlobals(argv);
     const [name, ...raw] = rest;
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
       await help(commands, io);
@@ -53,24 +67,31 @@ export async function run(
   }
 }
 
-/** Takes `--machine X` out of a command line, wherever it stands before `--`. */
-function takeMachine(argv: readonly string[]): { machine: string; rest: string[] } {
+/** Takes `--machine X` and every `--variant X` out of a command line, wherever they stand before `--`. */
+function takeGlobals(argv: readonly string[]): { machine: MachineChoice; rest: string[] } {
   const rest = [...argv];
-  let machine = DEFAULT_MACHINE;
+  const taken: Record<GlobalOption, string[]> = { '--machine': [], '--variant': [] };
   for (let i = 0; i < rest.length && rest[i] !== '--'; ) {
-    const word = rest[i]!;
-    if (word === '--machine') {
-      const [, value] = rest.splice(i, 2);
-      if (value === undefined)
-        throw new UsageError('--machine: needs a name, a file, a directory, an archive or "live"');
-      machine = value;
-    } else if (word.startsWith('--machine=')) {
-      rest.splice(i, 1);
-      machine = word.slice('--machine='.length);
-    } else i += 1;
+    const [option, inline] = splitOption(rest[i]!);
+    if (!isGlobal(option)) {
+      i += 1;
+      continue;
+    }
+    const [, next] = rest.splice(i, inline === undefined ? 2 : 1);
+    const value = inline ?? next;
+    if (value === undefined) throw new UsageError(`${option}: needs ${GLOBAL_OPTIONS[option]}`);
+    taken[option].push(value);
   }
-  return { machine, rest };
+  const name = taken['--machine'].at(-1) ?? DEFAULT_MACHINE;
+  return { machine: { name, variants: taken['--variant'] }, rest };
 }
+
+function splitOption(word: string): [option: string, value: string | undefined] {
+  const at = word.indexOf('=');
+  return at === -1 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)];
+}
+
+const isGlobal = (word: string): word is GlobalOption => Object.hasOwn(GLOBAL_OPTIONS, word);
 
 function asksForHelp(raw: readonly string[]): boolean {
   const end = raw.indexOf('--');
@@ -149,7 +170,9 @@ async function help(commands: CommandTable, io: Io): Promise<void> {
   const { bold } = io.colors;
   io.print(DESCRIPTION);
   io.print();
-  io.print(`${bold('usage')}  vfiokit [--machine NAME|FILE|DIR|ARCHIVE|live] COMMAND …`);
+  io.print(
+    `${bold('usage')}  vfiokit [--machine NAME|FILE|DIR|ARCHIVE|live] [--variant MODULE]… COMMAND …`,
+  );
   io.print();
   const loaded = await Promise.all(Object.values(commands).map((load) => load()));
   for (const line of table(
@@ -158,6 +181,7 @@ async function help(commands: CommandTable, io: Io): Promise<void> {
   ))
     io.print(line);
   io.print();
+  io.print('--variant puts a driver of yours on modelled machines: a package, or a built module.');
   io.print(
     'vfiokit COMMAND --help shows its options and an example; vfiokit --version the release.',
   );

@@ -57,7 +57,7 @@ describe("a machine's tables of firmware", () => {
   });
 
   it('are nothing to a package that is not composed', async () => {
-    const { register } = await machineOptions({});
+    const { register } = await machineOptions([], {});
     const machine = { name: 'one', firmware: { zpci: 'nonsense' } } as never;
     expect(() => register!(undefined as never, machine)).not.toThrow();
   });

@@ -3,6 +3,7 @@ import { type CommandTable, captureIo, command, EXIT_OK, run } from 'vfiokit';
 import { describe, expect, test } from 'vitest';
 
 const seen: unknown[] = [];
+const LIVE = { name: 'live', variants: [] };
 
 const COMMANDS: CommandTable = {
   look: async () =>
@@ -47,7 +48,7 @@ describe('a command line', () => {
       status: 0,
       out: 'seen',
     });
-    expect(seen.at(-1)).toEqual({ what: '0000:00:02.0', deep: true, limit: '3', machine: 'live' });
+    expect(seen.at(-1)).toEqual({ what: '0000:00:02.0', deep: true, limit: '3', machine: LIVE });
   });
 
   test.each([
@@ -56,7 +57,15 @@ describe('a command line', () => {
     [['look', 'a', '--machine=x86-laptop']],
   ])('takes the machine out of %j', async (argv) => {
     expect((await call(...argv)).status).toBe(0);
-    expect(seen.at(-1)).toMatchObject({ what: 'a', machine: 'x86-laptop' });
+    expect(seen.at(-1)).toMatchObject({ what: 'a', machine: { name: 'x86-laptop' } });
+  });
+
+  test('takes every variant out of it, in either spelling', async () => {
+    expect((await call('--variant', 'a', 'look', '--variant=./b.js', 'x')).status).toBe(0);
+    expect(seen.at(-1)).toMatchObject({
+      what: 'x',
+      machine: { name: 'live', variants: ['a', './b.js'] },
+    });
   });
 
   test('lists the commands with --help', async () => {
@@ -89,6 +98,7 @@ describe('a wrong command line exits with 2 and says what is wrong', () => {
     [['look', 'a', '--limit'], 'look: --limit needs a value'],
     [['look', 'a', 'b'], 'look: one argument too many: b'],
     [['look', 'a', '--machine'], /^--machine: needs a name/],
+    [['look', 'a', '--variant'], /^--variant: needs a package/],
   ])('%j', async (argv, message) => {
     const { status, out, err } = await call(...argv);
     expect(status).toBe(2);

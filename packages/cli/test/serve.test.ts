@@ -14,7 +14,7 @@ const log = `${path}.log`;
 const koffi = (await openTransport()).passesDescriptors;
 
 function run(args: object, io: CapturedIo, machine = 'x86-server'): Promise<number> {
-  const invocation = { args, machine, io };
+  const invocation = { args, machine: { name: machine }, io };
   return Promise.resolve(serve.run(invocation as unknown as Parameters<typeof serve.run>[0]));
 }
 

@@ -20,11 +20,12 @@ import {
   registerBinder,
   type TransactionOptions,
 } from '@vfiokit/binder';
-import { captureMachine, MODPROBE, type OpenedMachine, openMachine } from '@vfiokit/host';
+import { captureMachine, MODPROBE, type OpenedMachine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 import { container as root } from 'tsyringe';
+import type { MachineChoice } from '../command.js';
 import type { Io } from '../io.js';
-import { machineOptions } from '../variants.js';
+import { machineOptions, openChosen } from '../variants.js';
 import { operatorInterface } from './operator-interface.js';
 
 const LIVE = 'live';
@@ -43,8 +44,11 @@ export interface BindingMachine extends OpenedMachine {
  * @param aliases the file of another module index, `.gz` or plain.
  * @throws VfioError for a machine or an index that can't be read.
  */
-export async function openBinding(name: string, aliases?: string): Promise<BindingMachine> {
-  const opened = await openMachine(name, await machineOptions());
+export async function openBinding(
+  machine: MachineChoice,
+  aliases?: string,
+): Promise<BindingMachine> {
+  const opened = await openChosen(machine);
   const host = await readHost(opened.sysfs);
   const container = root.createChildContainer();
   registerBinder(container);
@@ -54,7 +58,11 @@ export async function openBinding(name: string, aliases?: string): Promise<Bindi
     input: {
       host,
       index: aliases === undefined ? await machineIndex(opened, host) : readIndex(aliases),
-      usage: await readUsage(opened.sysfs, host, name === LIVE ? operatorInterface() : undefined),
+      usage: await readUsage(
+        opened.sysfs,
+        host,
+        machine.name === LIVE ? operatorInterface() : undefined,
+      ),
     },
   };
 }
@@ -63,10 +71,13 @@ export async function openBinding(name: string, aliases?: string): Promise<Bindi
  * Opens a model that is made from a captured or running machine: what is bound there is bound on the model only. Its
  * decisions are made with the module index of the machine that it is made from.
  */
-export async function openSimulation(name: string, aliases?: string): Promise<BindingMachine> {
-  const real = await openBinding(name, aliases);
-  const machine = await captureMachine(real.sysfs, name, {
-    ...(await machineOptions()),
+export async function openSimulation(
+  choice: MachineChoice,
+  aliases?: string,
+): Promise<BindingMachine> {
+  const real = await openBinding(choice, aliases);
+  const machine = await captureMachine(real.sysfs, choice.name, {
+    ...(await machineOptions(choice.variants)),
     architecture: real.input.host.architecture.value,
   });
   const { sysfs } = machine;

@@ -76,7 +76,7 @@ export const bind = command({
       io.print(`${device} → ${driver ?? load}`);
     reportResults(io, [result]);
     if (opened.sysfs.kind === 'model')
-      io.print(`on a model of ${machine}, which ends with this command`);
+      io.print(`on a model of ${machine.name}, which ends with this command`);
     return isFine([result]) ? EXIT_OK : EXIT_NO;
   },
 });

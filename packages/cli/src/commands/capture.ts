@@ -1,7 +1,7 @@
-import { openMachine, writeCapture } from '@vfiokit/host';
+import { writeCapture } from '@vfiokit/host';
 import { command, EXIT_OK, JSON_OPTION } from '../command.js';
 import { plural } from '../output.js';
-import { machineOptions } from '../variants.js';
+import { openChosen } from '../variants.js';
 
 /** Writes a machine's files as an archive. */
 export const capture = command({
@@ -17,7 +17,7 @@ export const capture = command({
     json: JSON_OPTION,
   },
   async run({ args, machine, io }) {
-    const { sysfs } = await openMachine(machine, await machineOptions());
+    const { sysfs } = await openChosen(machine);
     const count = await writeCapture(sysfs, args.file);
     if (args.json) io.json({ file: args.file, ...count });
     else

@@ -41,15 +41,15 @@ export const serve = command({
     },
   },
   variadic: true,
-  async run({ args, machine: name, io }) {
+  async run({ args, machine: choice, io }) {
     const spin = Number(args.spin ?? 50);
     if (!Number.isFinite(spin) || spin < 0)
       throw new UsageError(`--spin ${args.spin}: a number of microseconds is wanted`);
-    const opened = await openBinding(name);
+    const opened = await openBinding(choice);
     const { machine } = opened;
     if (machine === undefined)
       throw new UsageError(
-        `${name}: only devices of a modelled machine can be served; name one with --machine`,
+        `${choice.name}: only devices of a modelled machine can be served; name one with --machine`,
       );
     const devices = namedDevices(opened, args._);
     const twice = devices.find((device, index) => devices.indexOf(device) !== index);

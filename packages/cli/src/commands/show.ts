@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { findDevice, groupOf, type HostFacts, readHost } from '@vfiokit/binder';
-import { exportSysfs, type OpenedMachine, openMachine } from '@vfiokit/host';
+import { exportSysfs, type OpenedMachine } from '@vfiokit/host';
 import { deviceDocument, deviceLines, machineTree } from '../binding/show-machine.js';
 import { machineSvg } from '../binding/svg.js';
 import { command, EXIT_OK, JSON_OPTION, UsageError } from '../command.js';
@@ -12,7 +12,7 @@ import { groupLines } from '../dma/show-groups.js';
 import { guestDocument, guestTree } from '../dma/show-spaces.js';
 import type { Io } from '../io.js';
 import { plural, tree } from '../output.js';
-import { machineOptions } from '../variants.js';
+import { openChosen } from '../variants.js';
 
 /** Shows a machine: its functions as a tree, its IOMMU groups and containers, or one function in detail. */
 export const show = command({
@@ -46,7 +46,7 @@ export const show = command({
     json: JSON_OPTION,
   },
   async run({ args, machine, io }) {
-    const opened = await openMachine(machine, await machineOptions());
+    const opened = await openChosen(machine);
     const { sysfs, name } = opened;
     const host = await readHost(sysfs);
     if (args.svg !== undefined) writeFileSync(args.svg, machineSvg(name, host));

@@ -26,12 +26,12 @@ export class Stage {
 
   /** A captured machine, on the model that is made of it. */
   static async ofCapture(name: string): Promise<Stage> {
-    return Stage.#of(await openSimulation(name));
+    return Stage.#of(await openSimulation({ name }));
   }
 
   /** A described machine. */
   static async ofDescription(name: string): Promise<Stage> {
-    return Stage.#of(await openBinding(name));
+    return Stage.#of(await openBinding({ name }));
   }
 
   static #of(opened: BindingMachine): Stage {

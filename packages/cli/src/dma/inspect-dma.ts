@@ -1,12 +1,12 @@
 import { findDevice, readHost } from '@vfiokit/binder';
-import { openMachine } from '@vfiokit/host';
 import { renderDma } from '@vfiokit/iommu';
 import { PciAddress } from '@vfiokit/pci';
 import { RecordedMachine, readTrace } from '@vfiokit/replay';
 import { VfioError } from '@vfiokit/uapi';
+import type { MachineChoice } from '../command.js';
 import { UsageError } from '../command.js';
 import { size } from '../output.js';
-import { machineOptions } from '../variants.js';
+import { openChosen } from '../variants.js';
 import { AssignedGuest } from './assigned-guest.js';
 import { type GuestHost, type GuestWords, guestChoice } from './guest-choice.js';
 import { type HostGroups, readHostGroups } from './host-groups.js';
@@ -31,14 +31,14 @@ interface Subject extends HostGroups, GuestHost {
  * usage model; UsageError for files that tell nothing of an IOMMU.
  */
 export async function inspectDma(
-  machineName: string,
+  machine: MachineChoice,
   word: string,
   words: GuestWords & { readonly device?: string | undefined },
 ): Promise<InspectedDma> {
   const subject =
     PciAddress.tryParse(word) === undefined
       ? await tracedSubject(word, words.device)
-      : await machineSubject(machineName, word);
+      : await machineSubject(machine, word);
   const { name, groups, remarks } = subject;
   const [group] = groups;
   const choice = guestChoice(words, { ...subject, iommu: group?.iommu });
@@ -65,8 +65,8 @@ export async function inspectDma(
   };
 }
 
-async function machineSubject(machineName: string, word: string): Promise<Subject> {
-  const { sysfs } = await openMachine(machineName, await machineOptions());
+async function machineSubject(choice: MachineChoice, word: string): Promise<Subject> {
+  const { sysfs } = await openChosen(choice);
   const host = await readHost(sysfs);
   const device = findDevice(host, word);
   const { groups, remarks } = await readHostGroups(sysfs, host, [device]);

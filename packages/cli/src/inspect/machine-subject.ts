@@ -11,6 +11,7 @@ import {
 import { EACCES, errnoName, type Process, type VfioDevice, VfioError } from '@vfiokit/uapi';
 import { type BindingMachine, openBinding } from '../binding/machine.js';
 import { planOptions } from '../binding/plan-options.js';
+import type { MachineChoice } from '../command.js';
 import { machineOptions } from '../variants.js';
 import { compareInspections } from './comparison.js';
 import { type Inspection, inspectDevice } from './inspection.js';
@@ -28,16 +29,16 @@ const PLAIN = 'vfio-pci';
  * @throws VfioError ENODEV for a device that the machine does not have; what reading or opening it fails with.
  */
 export async function inspectMachine(
-  machineName: string,
+  choice: MachineChoice,
   word: string,
   driver?: string,
 ): Promise<Inspected> {
-  const opened = await openBinding(machineName);
+  const opened = await openBinding(choice);
   const facts = findDevice(opened.input.host, word);
   const { inspection, remarks } =
     opened.machine === undefined
       ? await inspectFiles(opened, facts, driver)
-      : await inspectModel(opened, opened.machine, facts, driver);
+      : await inspectModel(opened, opened.machine, facts, { wanted: driver, choice });
   const group = facts.group.value;
   return {
     inspection: { ...inspection, group: group ? Number(group) : undefined },
@@ -49,7 +50,7 @@ async function inspectModel(
   opened: BindingMachine,
   machine: Machine,
   facts: DeviceFacts,
-  wanted: string | undefined,
+  { wanted, choice }: { wanted: string | undefined; choice: MachineChoice },
 ): Promise<Inspected> {
   const { name } = facts;
   const current = facts.driver.value;
@@ -57,7 +58,7 @@ async function inspectModel(
     return { inspection: besidePlain(inspectOpen(machine.open(name)), machine, name), remarks: [] };
   }
   const driver = wanted ?? chosenDriver(opened, name);
-  const { register } = await machineOptions();
+  const { register } = await machineOptions(choice.variants);
   const inspection = inspectAlone(machine, name, {
     driver,
     register: (host) => register?.(host, machine.description),
