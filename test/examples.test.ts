@@ -1,9 +1,11 @@
 import { main as addedRegion } from '@vfiokit/example-added-region';
 import { main as migratableDevice } from '@vfiokit/example-migratable-device';
 import { main as platformHook } from '@vfiokit/example-platform-hook';
-import { main as registerOverride } from '@vfiokit/example-register-override';
-import { main as servedDerivedDriver } from '@vfiokit/example-served-derived-driver';
+import { main as registerOverride, sensor } from '@vfiokit/example-register-override';
+import { counter, main as servedDerivedDriver } from '@vfiokit/example-served-derived-driver';
 import { main as servedDevice } from '@vfiokit/example-served-device';
+import { PciTopology } from '@vfiokit/pci';
+import { buildConfig, describeOverride, StubOpening } from '@vfiokit/testing';
 import { expect, it } from 'vitest';
 
 /** What an example prints. */
@@ -30,6 +32,14 @@ it('register-override changes two registers and leaves their neighbours', () => 
     'revision                1         129',
   ]);
 });
+
+const OVERRIDES = { 'register-override': sensor, 'served-derived-driver': counter };
+for (const [name, override] of Object.entries(OVERRIDES))
+  describeOverride(name, () => {
+    const config = buildConfig({ vendor: 0x1234, device: 0x0002 });
+    const pdev = new PciTopology().add('0000:00:03.0', { config });
+    return { override, device: new StubOpening(pdev), regions: [0] };
+  });
 
 it('migratable-device moves its counters', () => {
   expect(output(migratableDevice)).toEqual([

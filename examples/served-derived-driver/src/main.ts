@@ -3,6 +3,8 @@ import { openCopier, serve } from '@vfiokit/example-served-device';
 import { ClientMemory, type ServerEvent } from '@vfiokit/vfio-user';
 import { COUNTER, countedDriver, NOTE } from './counted-driver.js';
 
+export { counter } from './counted-driver.js';
+
 /** Serves it to QEMU at a path until it is disposed of. */
 export const serveCounted = (path: string, onEvent?: (event: ServerEvent) => void) =>
   serve(path, onEvent, () => countedDriver);

@@ -239,9 +239,15 @@ export interface DirtyLogOps {
   readAndClear(range: IovaRange, dirty: (page: bigint) => void): number;
 }
 
-/** What a driver does around a reset that somebody else carries out. Token: `RESET_HOOKS`. */
+/**
+ * What a driver does around resets of its function (struct pci_error_handlers.reset_prepare, .reset_done): the ioctl, a
+ * guest's FLR, a hot reset, sysfs, the one at the first open; the one at the last close tells nobody. For each bound
+ * device, so what its PF's VFs share stands with the PF. Token: `RESET_HOOKS`, at probe. Contract suite: `describeResetHooks`.
+ */
 export interface ResetHooks {
+  /** Nothing was saved or switched off yet. A reset can't be refused from here. */
   prepare?(): void;
+  /** It is over, also if it failed: the configuration is restored, a migration RUNNING again. */
   done?(): void;
 }
 

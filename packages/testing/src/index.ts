@@ -17,6 +17,7 @@ export { describeOpenHook, type OpenHookSubject } from './contracts/open-hook.js
 export { describeOverride, type OverrideSubject } from './contracts/override.js';
 export { describePlatformHook, type PlatformHookSubject } from './contracts/platform-hook.js';
 export { describeRegionOps, type RegionOpsSubject } from './contracts/region-ops.js';
+export { describeResetHooks, type ResetHooksSubject } from './contracts/reset-hooks.js';
 export { describeUsageModel } from './contracts/usage-model.js';
 export { StoredConfig } from './stored-config.js';
 export { StubOpening } from './stub-opening.js';

@@ -1,7 +1,16 @@
+import { RESET_HOOKS } from '@vfiokit/core';
 import { MemoryBlock } from '@vfiokit/pci';
-import { describeDriver, describeMigration } from '@vfiokit/testing';
+import {
+  describeDriver,
+  describeMigration,
+  describeOverride,
+  describeResetHooks,
+  StubOpening,
+} from '@vfiokit/testing';
 import { VFIO_DEVICE_FEATURE_MIGRATION } from '@vfiokit/uapi';
+import { container as root } from 'tsyringe';
 import { describe, expect, it } from 'vitest';
+import { HALF_BAR2 } from '../src/hisi/half-bar2.js';
 import { HisiMigration } from '../src/hisi/hisi-migration.js';
 import { FakeHisiQm, hisiAccDriver } from '../src/index.js';
 import { open, readAll, refusal, vfOf } from './pf-with-vf.js';
@@ -39,6 +48,19 @@ describeMigration(
 );
 
 describeDriver('hisi_acc', () => ({ driver, pdev: vfOf(IDS, new FakeHisiQm(), bars) }));
+
+describeOverride('hisi_acc', () => ({
+  override: HALF_BAR2,
+  device: new StubOpening(vfOf(IDS, new FakeHisiQm(), bars)),
+  regions: [2],
+}));
+
+describeResetHooks('hisi_acc', () => {
+  const qm = new FakeHisiQm();
+  const container = root.createChildContainer();
+  driver.probe?.(vfOf(IDS, qm, bars), container);
+  return { hooks: container.resolve(RESET_HOOKS), held: () => qm.resetting };
+});
 
 describe("an accelerator's VF", () => {
   it('[derived:171] shows half of BAR 2 where it has the registers of migration itself', () => {

@@ -1,7 +1,8 @@
 import { MemoryBlock } from '@vfiokit/pci';
-import { describeDriver } from '@vfiokit/testing';
+import { describeDriver, describeOverride, StubOpening } from '@vfiokit/testing';
 import { describe, expect, it } from 'vitest';
 import { type IsmInstructions, ismDriver } from '../src/index.js';
+import { ismRegions } from '../src/ism/ism-regions.js';
 import { open, pfOf, refusal } from './pf-with-vf.js';
 
 const EINVAL = 22;
@@ -37,6 +38,12 @@ const ism = (instructions = new Instructions()) =>
 describeDriver('ism', () => ({
   driver: ismDriver(() => new Instructions()),
   pdev: pfOf(IDS, bars),
+}));
+
+describeOverride('ism', () => ({
+  override: ismRegions(new Instructions()),
+  device: new StubOpening(pfOf(IDS, [{ size: 16384, kind: 'memory' }])),
+  regions: [0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11],
 }));
 
 describe('an ISM device', () => {

@@ -1,4 +1,10 @@
-import { describeDriver, describeOpenHook, describeOverride, StubOpening } from '@vfiokit/testing';
+import {
+  describeDriver,
+  describeOpenHook,
+  describeOverride,
+  describeResetHooks,
+  StubOpening,
+} from '@vfiokit/testing';
 import { EventFd, VFIO_DEVICE_FEATURE_DMA_BUF, VFIO_DEVICE_FEATURE_MIGRATION } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import {
@@ -26,6 +32,11 @@ describeOverride('transitional virtio', () => {
   const machine = new VirtioMachine({ notify: NOTIFY });
   const override = new TransitionalDevice(adminMember(machine.vf)!, NOTIFY);
   return { override, device: new StubOpening(machine.vf), regions: [0] };
+});
+
+describeResetHooks('transitional virtio', () => {
+  const { vf } = new VirtioMachine({ notify: NOTIFY });
+  return { hooks: new TransitionalDevice(adminMember(vf)!, NOTIFY) };
 });
 
 describeOpenHook('transitional virtio', () => {
