@@ -2,10 +2,12 @@
 import { openFunction } from '@vfiokit/core';
 import { PciTopology } from '@vfiokit/pci';
 import { DeviceClient } from '@vfiokit/uapi';
+import { DEVICE, VENDOR } from './ids.js';
 import { TOY_VFIO_PCI } from './toy-driver.js';
 
 export function main(print: (line: string) => void): void {
-  const config = Uint8Array.of(0x34, 0x12, 0x01, 0x00, 0, 0, 0, 0, 0x01);
+  const ids = [VENDOR & 0xff, VENDOR >> 8, DEVICE & 0xff, DEVICE >> 8];
+  const config = Uint8Array.of(...ids, 0, 0, 0, 0, 0x01);
   const topology = new PciTopology();
   const add = (address: string) => topology.add(address, { config, configSize: 256 });
   const row = (what: string, plain: unknown, derived: unknown) =>

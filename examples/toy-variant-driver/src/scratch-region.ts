@@ -5,10 +5,10 @@ import {
   VFIO_REGION_INFO_FLAG_WRITE,
   vendorRegionType,
 } from '@vfiokit/uapi';
+import { VENDOR } from './ids.js';
 
 /** Bytes. */
 export const SCRATCH_SIZE = 4096;
-const VENDOR = 0x1234;
 const SUBTYPE = 1;
 
 /** Memory that a user may do with what it likes; anew at every open. */

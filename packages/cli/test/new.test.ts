@@ -28,6 +28,7 @@ describe('vfiokit new driver', () => {
     expect((await invoke('driver', 'acme-nic', '--directory', directory)).status).toBe(0);
     expect(readdirSync(directory).sort()).toEqual([
       'README.md',
+      'machine.yaml',
       'package.json',
       'src',
       'test',
@@ -79,6 +80,7 @@ describe('vfiokit new driver', () => {
     const files = driverPackage({
       name: 'toy',
       packageName: '@vfiokit/example-toy-variant-driver',
+      directory: 'examples/toy-variant-driver',
     });
     for (const [path, text] of Object.entries(files))
       expect(words(readFileSync(new URL(path, root), 'utf8')), path).toBe(words(text));

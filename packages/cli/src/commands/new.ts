@@ -51,7 +51,7 @@ export const newCommand = command({
         'ENOENT',
         'pnpm-workspace.yaml: not here; go to the root of a clone, whose packages a driver leans on',
       );
-    const files = driverPackage({ name, packageName: `@vfiokit/example-${name}` });
+    const files = driverPackage({ name, packageName: `@vfiokit/example-${name}`, directory });
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(join(directory, dirname(path)), { recursive: true });
       writeFileSync(join(directory, path), text);
@@ -67,6 +67,9 @@ export const newCommand = command({
     io.print('  node scripts/pnpm.mjs install');
     io.print(`  npx biome check --write ${directory}`);
     io.print(`  npx tsc -b ${directory} && npx vitest run ${directory}`);
+    io.print(
+      `  npx vfiokit --variant ${directory}/dist/index.js --machine ${directory}/machine.yaml inspect 0000:01:00.0`,
+    );
     io.print('docs/writing-a-driver.md goes on from there.');
     return EXIT_OK;
   },
