@@ -144,7 +144,10 @@ export interface ConfigRegister {
  * What it leaves alone costs nothing. Token: `DEVICE_OVERRIDES`. Contract suite: `describeOverride`.
  */
 export interface DeviceOverride {
-  /** A region in place of the one below, or `next` itself to leave it alone. Indexes 0 to 8 and those of added regions. */
+  /**
+   * A region in place of the one below, or `next` itself to leave it alone. Indexes 0 to 8 and those of added regions.
+   * Single registers of it are put in front of `next` by `overrideRegisters`.
+   */
   region?(index: number, next: Region, device: OpeningDevice): Region;
   /** An ioctl handler in place of the one below. */
   ioctl?(next: IoctlHandler, device: OpeningDevice): IoctlHandler;

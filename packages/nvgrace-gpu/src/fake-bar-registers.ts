@@ -78,14 +78,14 @@ export class FakeBarConfig implements Region {
   }
 
   read(offset: number, size: number): number {
-    if (offset % size !== 0) return readByPread(this, offset, size);
+    if ((offset & (size - 1)) !== 0) return readByPread(this, offset, size);
     const value = this.next.read(offset, size);
     const register = this.#registerAt(offset);
     return register === undefined || value < 0 ? value : register.read(offset & 7, size);
   }
 
   write(offset: number, size: number, value: number): number {
-    if (offset % size !== 0) return writeByPwrite(this, offset, size, value);
+    if ((offset & (size - 1)) !== 0) return writeByPwrite(this, offset, size, value);
     const register = this.#registerAt(offset);
     if (register === undefined) return this.next.write(offset, size, value);
     register.write(offset & 7, size, value);

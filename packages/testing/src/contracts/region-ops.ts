@@ -80,7 +80,7 @@ export function regionOpsCases(make: () => RegionOpsSubject): ContractCases {
       const { ops, size } = make();
       const transfer = ops.transfer?.bind(ops);
       if (transfer === undefined) return skip('it has no transfers of its own');
-      const length = Math.min(size, 32);
+      const length = Math.min(size, 0x1000);
       const bytes = new Uint8Array(length);
       expect(transfer(bytes, POSITION, false)).toBe(length);
       expect([...bytes]).toEqual([...bytes.keys()].map((at) => ops.read(at, 1)));
