@@ -73,6 +73,34 @@ describe('vfiokit new driver', () => {
     expect((await invoke('machine', 'acme')).status).toBe(2);
   });
 
+  it('makes what the command line takes, as the guide ends', async () => {
+    const guide = readFileSync(
+      new URL('../../../docs/writing-a-driver.md', import.meta.url),
+      'utf8',
+    );
+    const lines = [...guide.matchAll(/^npx vfiokit (--variant .*)$/gm)].map(([, words]) => words!);
+    const commands = lines.map((line) =>
+      line
+        .replace('examples/acme/dist/index.js', 'examples/toy-variant-driver/src/index.ts')
+        .replace('examples/acme/', 'examples/toy-variant-driver/')
+        .split(' '),
+    );
+    expect(commands.map((words) => words[4])).toEqual(['plan', 'serve', 'inspect']);
+    const [plan, , inspect] = await Promise.all(
+      commands.map(async (words) => {
+        const io = captureIo();
+        // It would serve until it is told to end.
+        const status = words[4] === 'serve' ? 0 : await run(words, COMMANDS, io);
+        return { status, out: io.out.join('\n'), err: io.err };
+      }),
+    );
+    expect(plan).toMatchObject({ status: 0, err: [] });
+    expect(plan!.out).toContain('bound to toy_vfio_pci already');
+    expect(inspect).toMatchObject({ status: 0, err: [] });
+    expect(inspect!.out).toMatch(/beside plain vfio-pci\n +plain +toy_vfio_pci\n +region 9 +- /);
+    expect(inspect!.out).toMatch(/config 0x8 +01 00 00 12 +81 00 00 12/);
+  });
+
   it('makes what the toy example is', () => {
     const root = new URL('../../../examples/toy-variant-driver/', import.meta.url);
     // The formatter lays lines and imports out anew, and nothing else.
