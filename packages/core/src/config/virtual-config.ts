@@ -93,11 +93,8 @@ export class VirtualConfig implements ConfigAccess {
    */
   read(position: number, size: number): number {
     const dword = position >>> 2;
-    const kind = this.#readKind[dword];
-    if (kind !== PLAIN || (position & (size - 1)) !== 0)
-      return kind === REGISTER && (position & (size - 1)) === 0
-        ? this.#readChunk(position, size)
-        : this.#readChunks(position, size);
+    if (this.#readKind[dword] !== PLAIN || (position & (size - 1)) !== 0)
+      return this.#readElsewhere(position, size);
     if (size !== 4) return this.#rules.readDefault(position, size);
     const virt = this.#virt[dword]!;
     if (virt === 0) return this.#config.read(position, 4);
@@ -110,11 +107,8 @@ export class VirtualConfig implements ConfigAccess {
   /** Writes a naturally aligned value; 0 or a negated errno as for {@link read}. */
   write(position: number, size: number, value: number): number {
     const dword = position >>> 2;
-    const kind = this.#writeKind[dword];
-    if (kind === CHUNKED || kind === undefined || (position & (size - 1)) !== 0)
-      return this.#writeChunks(position, size, value);
-    if (kind === RAW) return this.#config.write(position, size, value);
-    if (kind === REGISTER) return this.#writeChunk(position, size, value);
+    if (this.#writeKind[dword] !== PLAIN || (position & (size - 1)) !== 0)
+      return this.#writeElsewhere(position, size, value);
     if (size !== 4) return this.#rules.writeDefault(position, size, value);
     const write = this.#write[dword]!;
     if (write === 0) return 0;
@@ -181,6 +175,13 @@ export class VirtualConfig implements ConfigAccess {
     };
   }
 
+  /** What is not plain: apart, so that {@link read} stays small enough to be inlined where it is called. */
+  #readElsewhere(position: number, size: number): number {
+    return this.#readKind[position >>> 2] === REGISTER && (position & (size - 1)) === 0
+      ? this.#readChunk(position, size)
+      : this.#readChunks(position, size);
+  }
+
   #readChunks(position: number, size: number): number {
     if (position + size > this.size) return -EFAULT;
     let value = 0;
@@ -192,6 +193,15 @@ export class VirtualConfig implements ConfigAccess {
       done += piece;
     }
     return value;
+  }
+
+  #writeElsewhere(position: number, size: number, value: number): number {
+    const kind = this.#writeKind[position >>> 2];
+    if ((position & (size - 1)) === 0) {
+      if (kind === RAW) return this.#config.write(position, size, value);
+      if (kind === REGISTER) return this.#writeChunk(position, size, value);
+    }
+    return this.#writeChunks(position, size, value);
   }
 
   #writeChunks(position: number, size: number, value: number): number {
