@@ -1,6 +1,6 @@
 import type { PciDevice, RegisterBlock } from '@vfiokit/pci';
 import { EINVAL, VFIO_REGION_INFO_FLAG_READ, VFIO_REGION_INFO_FLAG_WRITE } from '@vfiokit/uapi';
-import { doIoRw } from './io.js';
+import { doIoRw, type IoWindow } from './io.js';
 import { type Region, type RegionInfo, readByPread, writeByPwrite } from './region.js';
 import type { UserBuffer } from './user-buffer.js';
 
@@ -13,16 +13,34 @@ const WINDOWS = [
   { start: 0x3c0, end: 0x3e0 },
 ] as const;
 
+interface Window {
+  readonly start: number;
+  readonly end: number;
+  readonly io: IoWindow;
+}
+
+/** Widths follow from the distance to a window's start, which need not be aligned on the bus. */
+function io(pdev: PciDevice, start: number): IoWindow {
+  const block = new ShiftedBlock(pdev.vgaMemory, start);
+  return { block, maxWidth: 4, holeStart: 0, holeEnd: 0, gate: undefined };
+}
+
 /**
  * Legacy VGA, region 8: one memory window and two of ports, which exist only for a VGA function
  * (vfio_pci_rdwr.c: vfio_pci_vga_rw). Memory enable is not asked for.
  */
 export class VgaRegion implements Region {
+  readonly #windows: readonly Window[];
+
   /** @param present the function is a VGA one and VGA access is on; else everything is `-EINVAL`. */
   constructor(
-    private readonly pdev: PciDevice,
+    pdev: PciDevice,
     private readonly present: boolean,
-  ) {}
+  ) {
+    this.#windows = present
+      ? WINDOWS.map((window) => ({ ...window, io: io(pdev, window.start) }))
+      : [];
+  }
 
   info(): RegionInfo | number {
     if (!this.present) return -EINVAL;
@@ -50,13 +68,10 @@ export class VgaRegion implements Region {
   }
 
   #transfer(buffer: UserBuffer, offset: number, isWrite: boolean): number {
-    const window = WINDOWS.find(({ start, end }) => offset >= start && offset < end);
-    if (!this.present || window === undefined) return -EINVAL;
+    const window = this.#windows.find(({ start, end }) => offset >= start && offset < end);
+    if (window === undefined) return -EINVAL;
     const count = Math.min(buffer.length, window.end - offset);
-    // Widths follow from the distance to the window's start, which need not be aligned on the bus.
-    const block: RegisterBlock = new ShiftedBlock(this.pdev.vgaMemory, window.start);
-    const io = { block, maxWidth: 4, holeStart: 0, holeEnd: 0, gate: undefined } as const;
-    return doIoRw(io, buffer, offset - window.start, count, isWrite);
+    return doIoRw(window.io, buffer, offset - window.start, count, isWrite);
   }
 }
 

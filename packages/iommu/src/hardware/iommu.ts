@@ -3,12 +3,12 @@ import type { TcePlatform } from './tce-platform.js';
 
 /**
  * What a physical IOMMU can do, as far as user space can tell: the answers of the kernel's iommu_capable() and of the
- * paging domains that its driver makes. Made from capability registers by {@link intelIommu} and its like.
+ * paging domains that its driver makes. Made from capability registers by {@link vtdIommu} and its like.
  */
 export interface Iommu {
   /** Its name in /sys/class/iommu, such as `dmar0`. */
   readonly name: string;
-  /** The kernel's driver. Domains are shared only between IOMMUs of one driver. */
+  /** The kernel's driver, by how it names its IOMMUs. Domains are shared only between IOMMUs of one driver. */
   readonly driver: string;
   /** A bit for each page size that a domain can use. */
   readonly pageSizes: bigint;

@@ -21,7 +21,7 @@ const GIB_1 = 0x40000000n;
 const AMD_PAGE_SIZES = 0x000f_ff7f_ffff_f000n;
 /** The region third table of z/Architecture: 42 bits. */
 const S390_APERTURE = 2 ** 42;
-const HW_INFO_INTEL_VTD = 1;
+const HW_INFO_VTD = 1;
 const HW_INFO_AMD = 4;
 const HWPT_DATA_VTD_S1 = 1;
 
@@ -33,15 +33,15 @@ function words(...values: readonly bigint[]): Uint8Array {
   return new Uint8Array(new BigUint64Array(values).buffer);
 }
 
-/** Intel VT-d, from its capability registers (VT-d 11.4.2 and 11.4.3; intel/iommu.c). */
-export function intelIommu(registers: IommuRegisters): Iommu {
+/** VT-d, from its capability registers (VT-d 11.4.2 and 11.4.3). */
+export function vtdIommu(registers: IommuRegisters): Iommu {
   const cap = BigInt(`0x${registers.cap ?? '0'}`);
   const ecap = BigInt(`0x${registers.ecap ?? '0'}`);
   const largePages = bits(cap, 34, 4);
   const nesting = bit(ecap, 26);
   return {
     name: registers.name,
-    driver: 'intel-iommu',
+    driver: 'dmar',
     pageSizes: KIB_4 | (largePages & 1 ? MIB_2 : 0n) | (largePages & 2 ? GIB_1 : 0n),
     aperture: { start: 0, end: 2 ** (bits(cap, 16, 6) + 1) },
     cacheCoherent: true,
@@ -50,7 +50,7 @@ export function intelIommu(registers: IommuRegisters): Iommu {
     dirtyTracking: bit(ecap, 45),
     ...(nesting && { nesting: HWPT_DATA_VTD_S1 }),
     pasidBits: bit(ecap, 40) ? bits(ecap, 35, 5) + 1 : 0,
-    info: { type: HW_INFO_INTEL_VTD, data: words(0n, cap, ecap) },
+    info: { type: HW_INFO_VTD, data: words(0n, cap, ecap) },
   };
 }
 
@@ -59,7 +59,7 @@ export function amdIommu(registers: IommuRegisters): Iommu {
   const [efr = '0', efr2 = '0'] = (registers.features ?? '0:0').split(':');
   return {
     name: registers.name,
-    driver: 'amd-iommu',
+    driver: 'ivhd',
     pageSizes: AMD_PAGE_SIZES,
     aperture: { start: 0, end: ADDRESS_END },
     cacheCoherent: true,
@@ -103,7 +103,7 @@ export function pseriesIommu({ name }: IommuRegisters): Iommu {
 }
 
 const MAKERS: readonly [prefix: string, make: (registers: IommuRegisters) => Iommu][] = [
-  ['dmar', intelIommu],
+  ['dmar', vtdIommu],
   ['ivhd', amdIommu],
   ['s390-iommu', s390Iommu],
   ['iommu-phb', pseriesIommu],

@@ -5,7 +5,7 @@ describe('IOMMUs from their registers', () => {
   test('VT-d: pages, width, interrupt remapping, snoop control', () => {
     const iommu = iommuFromRegisters({ name: 'dmar0', cap: '80d2008c222f0606', ecap: 'f00f4a' })!;
     expect(iommu).toMatchObject({
-      driver: 'intel-iommu',
+      driver: 'dmar',
       pageSizes: 0x40201000n,
       aperture: { start: 0, end: 2 ** 48 },
       isolatedMsi: true,
