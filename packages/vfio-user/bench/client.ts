@@ -40,6 +40,17 @@ export class Client implements Disposable {
     this.#receive(command === WRITE ? 32 : 32 + count);
   }
 
+  /** Writes all of a region, so that there is memory behind every page of it, and not one page of zeroes behind them all. */
+  fill(size: number): void {
+    const piece = 1 << 15;
+    for (let offset = 0; offset < size; offset += piece) {
+      this.#put(0, WRITE, 32 + piece, piece, 0, offset);
+      this.#out.fill(0x5a, 32, 32 + piece);
+      this.#send(32 + piece);
+      this.#receive(32);
+    }
+  }
+
   /** Posted writes, and a read behind them. */
   posted(writes: number): void {
     this.#put(0, WRITE, 36, 4, NO_REPLY);

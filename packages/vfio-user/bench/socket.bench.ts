@@ -5,7 +5,8 @@
 // Where client and server run decides more than what they do: a message to a sleeping processor waits for it to wake. So all
 // servers are kept on one processor, and the client there too, or on another one; never left to the scheduler. On one
 // processor what is compared is what the servers do; on two, mostly how long processors take to wake, and what the client
-// does while it posts. Where memory happens to lie differs from process to process, so there are several generations of them.
+// does while it posts: there the echo says how little anything could take. Where memory happens to lie differs from process to
+// process, so there are several generations of them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,10 +17,13 @@ import { calls, processors, runOn } from './system-calls.js';
 
 const GENERATIONS = 3;
 const ROUNDS = 9;
+/** Rounds before those that count: compilers work beside the servers, on the same processor. */
+const WARM_UP = 2;
 const MAPPING_ROUNDS = 2;
 const WINDOWS = 60_000;
 const MILLION = 1_000_000;
-const MARK = (1 << 20) - 4;
+const SIZE = 1 << 20;
+const MARK = SIZE - 4;
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
@@ -71,10 +75,17 @@ const quantile = (values: readonly number[], part: number) =>
 
 type Measure = (client: Client) => number;
 
+/** Clients, by whose server they are connected to. */
+type Clients = ReadonlyMap<string, Client>;
+
+const OURS = 'ours';
+const PEER = 'the C server';
+const FLOOR = 'a bare echo';
+
 /** Each takes a few milliseconds where client and server share a processor. */
 const MEASURES: readonly (readonly [string, Measure])[] = [
-  ['read of 4 bytes', (client) => time(400, () => client.access(READ, 4))],
-  ['write of 4 bytes', (client) => time(400, () => client.access(WRITE, 4))],
+  ['read of 4 bytes', (client) => time(1000, () => client.access(READ, 4))],
+  ['write of 4 bytes', (client) => time(1000, () => client.access(WRITE, 4))],
   ['posted write, of 1000 and a read', (client) => time(3, () => client.posted(1000)) / 1000],
   ['read, 32 in flight', (client) => time(60, () => client.inFlight(32)) / 32],
   ['read of 64 KiB', (client) => time(60, () => client.access(READ, 1 << 16))],
@@ -82,43 +93,47 @@ const MEASURES: readonly (readonly [string, Measure])[] = [
 ];
 
 /** Measures clients in turns, the other way round in every second round. */
-function inTurns(
-  clients: readonly Client[],
-  rounds: number,
-  measure: Measure,
-): readonly (readonly number[])[] {
-  const figures: number[][] = clients.map(() => []);
-  const order = clients.map((client, i) => [client, figures[i]!] as const);
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [client, into] of order) {
+function inTurns(clients: Clients, rounds: number, measure: Measure): Map<string, number[]> {
+  const figures = new Map([...clients.keys()].map((side) => [side, [] as number[]]));
+  const order = [...clients];
+  for (let round = -WARM_UP; round < rounds; round += 1) {
+    for (const [side, client] of order) {
       // A server that was quiet for long sleeps deeper.
       time(20, () => client.access(READ, 4));
-      into.push(measure(client));
+      const figure = measure(client);
+      if (round >= 0) figures.get(side)!.push(figure);
     }
     order.reverse();
   }
   return figures;
 }
 
-/** Figures of all rounds so far, by what they are of; their order is the order of the report. */
+/** Figures of all rounds so far, a row for what they are of; rows are reported in the order in which they came. */
 class Comparisons {
-  readonly #all = new Map<string, { mine: number[]; theirs: number[]; whose: string }>();
+  readonly #rows = new Map<string, { mine: number[]; others: Map<string, number[]> }>();
 
-  add(what: string, whose: string, mine: readonly number[], theirs: readonly number[] = []): void {
-    const one = this.#all.get(what) ?? { mine: [], theirs: [], whose };
-    one.mine.push(...mine);
-    one.theirs.push(...theirs);
-    this.#all.set(what, one);
+  /** @param sides the figures of one measure, round by round: ours first. */
+  add(what: string, sides: ReadonlyMap<string, readonly number[]>): void {
+    const row = this.#rows.get(what) ?? { mine: [], others: new Map<string, number[]>() };
+    this.#rows.set(what, row);
+    for (const [side, figures] of sides) {
+      if (side === OURS) row.mine.push(...figures);
+      else row.others.set(side, [...(row.others.get(side) ?? []), ...figures]);
+    }
   }
 
   report(line: (text: string) => void): void {
-    for (const [what, { mine, theirs, whose }] of this.#all) {
-      const ratios = mine.map((one, round) => one / theirs[round]!);
-      const [low, middle, high] = [0.25, 0.5, 0.75].map((part) =>
-        quantile(ratios, part).toFixed(2),
-      );
-      const than = theirs.length === 0 ? '' : `, ${middle}x of ${whose} (${low} to ${high})`;
-      line(`${what}: ${quantile(mine, 0.5).toFixed(2)} µs${than}`);
+    const widest = Math.max(...[...this.#rows.keys()].map((what) => what.length));
+    for (const [what, { mine, others }] of this.#rows) {
+      const than = [...others].map(([side, theirs]) => {
+        const ratios = mine.map((one, round) => one / theirs[round]!);
+        const [low, middle, high] = [0.25, 0.5, 0.75].map((part) =>
+          quantile(ratios, part).toFixed(2),
+        );
+        return `${middle}x of ${side} (${low} to ${high})`;
+      });
+      const middle = `${quantile(mine, 0.5).toFixed(2)} µs`;
+      line([what.padEnd(widest), middle.padStart(9), ...than].join('  '));
     }
   }
 }
@@ -208,17 +223,19 @@ function compare(servers: Servers, cpus: readonly number[], comparisons: Compari
   const opened = new Opened();
   const connect = ({ path }: Server) => opened.add(new Client(path));
   const ours = connect(servers.ours);
-  const peer = servers.peer === undefined ? [] : [connect(servers.peer)];
   const quick = connect(servers.spinning);
   const floor = connect(servers.echo);
-  for (const client of [ours, ...peer, quick]) {
+  const peer: readonly [string, Client][] =
+    servers.peer === undefined ? [] : [[PEER, connect(servers.peer)]];
+  for (const client of [ours, quick, floor, ...peer.map(([, client]) => client)]) {
+    client.fill(SIZE);
     time(60_000, () => client.access(READ, 4));
     time(60_000, () => client.access(WRITE, 4));
     for (const [, measure] of MEASURES) for (let i = 0; i < 10; i += 1) measure(client);
   }
-  time(60_000, () => floor.access(READ, 4));
 
-  const [read, measureRead] = MEASURES[0]!;
+  const sleeping: Clients = new Map([[OURS, ours], ...peer, [FLOOR, floor]]);
+  const spinning: Clients = new Map([[OURS, quick], ...peer]);
   const [there, elsewhere] = [cpus.at(-1)!, cpus.at(-2)];
   for (const [where, cpu] of [
     ['one processor', there],
@@ -226,19 +243,23 @@ function compare(servers: Servers, cpus: readonly number[], comparisons: Compari
   ] as const) {
     if (cpu === undefined) continue;
     runOn(cpu);
-    const add = (what: string, whose: string, sides: readonly Client[], measure: Measure) => {
-      const [mine, theirs] = inTurns(sides, ROUNDS, measure);
-      comparisons.add(`${where}: ${what}`, whose, mine!, theirs);
-    };
-    for (const [what, measure] of MEASURES) add(what, 'the C server', [ours, ...peer], measure);
-    add(`${read}, server spins`, 'the C server', [quick, ...peer], measureRead);
-    add(`${read}, and the socket alone`, 'a bare echo', [ours, floor], measureRead);
+    for (const [what, measure] of MEASURES)
+      comparisons.add(`${where}: ${what}`, inTurns(sleeping, ROUNDS, measure));
+    for (const [what, measure] of MEASURES)
+      comparisons.add(`${where}, ours spins: ${what}`, inTurns(spinning, ROUNDS, measure));
   }
 
   runOn(there);
-  const [many, theirs] = inTurns([ours, ...peer], MAPPING_ROUNDS, mapping(WINDOWS));
-  const [few] = inTurns([ours], MAPPING_ROUNDS, mapping(10, 1000));
-  comparisons.add('map and unmap of 60,000 windows', 'the C server', many!, theirs);
-  comparisons.add('map and unmap of 60,000 windows, each', 'one of ten', many!, few);
+  const mappers: Clients = new Map([[OURS, ours], ...peer]);
+  const many = inTurns(mappers, MAPPING_ROUNDS, mapping(WINDOWS));
+  const few = inTurns(new Map([[OURS, ours]]), MAPPING_ROUNDS, mapping(10, 1000)).get(OURS)!;
+  comparisons.add('map and unmap of 60,000 windows', many);
+  comparisons.add(
+    'map and unmap of 60,000 windows, each',
+    new Map([
+      [OURS, many.get(OURS)!],
+      ['one of ten', few],
+    ]),
+  );
   opened.close();
 }
