@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const SUITE = 'trixie';
 const QEMU_NEEDS = [11, 1];
+/** How long the packages may take to come, which is a minute where they are near. */
+const FETCH_SECONDS = 180;
 
 export const ROOT = process.env.VFIOKIT_E2E_ROOT ?? join(HERE, '../../.cache/e2e/root');
 export const inRoot = (path) => join(ROOT, path);
@@ -17,9 +19,13 @@ function cannot(reason) {
   process.exit(0);
 }
 
-function run(command, args) {
-  const { status, stderr } = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${String(stderr).slice(-400)}`);
+/** @param milliseconds after which it is given up. */
+function run(command, args, milliseconds) {
+  const stdio = ['ignore', 'ignore', 'pipe'];
+  const { status, signal, stderr } = spawnSync(command, args, { stdio, timeout: milliseconds });
+  if (status === 0) return;
+  const why = signal === null ? String(stderr).slice(-400) : 'took too long';
+  throw new Error(`${command} ${args.join(' ')}: ${why}`);
 }
 
 /** Makes everything ready: what QEMU calls itself, and the kernel's release. */
@@ -46,10 +52,12 @@ function fetchRoot() {
     cannot('debootstrap is not installed (apt-get install debootstrap)');
   mkdirSync(ROOT, { recursive: true });
   const mirror = process.env.VFIOKIT_E2E_MIRROR ?? '';
-  const inside = (...args) => run('chroot', [ROOT, ...args]);
+  const end = Date.now() + 1000 * FETCH_SECONDS;
+  const within = (command, args) => run(command, args, Math.max(end - Date.now(), 1));
+  const inside = (...args) => within('chroot', [ROOT, ...args]);
   try {
     console.log('end to end: fetching QEMU and a kernel, once');
-    run('debootstrap', ['--variant=minbase', SUITE, ROOT, ...(mirror === '' ? [] : [mirror])]);
+    within('debootstrap', ['--variant=minbase', SUITE, ROOT, ...(mirror === '' ? [] : [mirror])]);
     inside(
       'sh',
       '-c',

@@ -21,7 +21,7 @@ my $dir = "/sys/bus/pci/devices/$name";
 spew("$dir/enable", 1);
 
 open my $config, '+<', "$dir/config" or die $!;
-sub config { my ($at, $size) = @_; sysseek $config, $at, 0; sysread $config, my $bytes, $size; return $bytes; }
+sub config { my ($at, $size) = @_; my $bytes; sysseek $config, $at, 0; sysread $config, $bytes, $size; return $bytes; }
 sub configure { my ($at, $bytes) = @_; sysseek $config, $at, 0; syswrite $config, $bytes; }
 configure(4, pack 'v', unpack('v', config(4, 2)) | 6);
 my $header = config(0, 64);
