@@ -8,6 +8,7 @@ import {
   type DriverCore,
   kstrtoul,
 } from '@vfiokit/driver-model';
+import { VfioError } from '@vfiokit/uapi';
 import type { MdevDevice } from './mdev-device.js';
 import type { MdevDriver } from './mdev-driver.js';
 
@@ -20,6 +21,18 @@ import type { MdevDriver } from './mdev-driver.js';
 export class MdevBus extends Bus<MdevDevice, MdevDriver> {
   constructor(core: DriverCore) {
     super(core, busType(core));
+  }
+
+  /**
+   * Registers a driver (mdev_register_driver).
+   *
+   * @throws VfioError `EINVAL` for a driver that does not say what kind of VFIO device it makes; `EBUSY` for a name that is
+   *   taken.
+   */
+  override register(driver: MdevDriver): void {
+    if (driver.deviceApi === '')
+      throw new VfioError('EINVAL', `${driver.name}: an mdev driver needs a device_api`);
+    super.register(driver);
   }
 }
 
@@ -50,7 +63,9 @@ function busType(core: DriverCore): BusType<MdevDevice, MdevDriver> {
           store: (device, text) => {
             const removals: Blocking<void>[] = [];
             const errno = attempt(core.log, () => {
-              if (kstrtoul(text, `${device.uuid}: remove`) !== 0) removals.push(device.remove());
+              const asked = kstrtoul(text, `${device.uuid}: remove`) !== 0;
+              // The first to write takes the file away, and a second one has nothing left to do.
+              if (asked && !device.dead) removals.push(device.remove());
             });
             return andThen(removals[0], () => errno);
           },

@@ -16,17 +16,20 @@ export class MdevDevice extends Device {
   }
 
   /**
-   * Removes the device. If it is in use that takes until its user lets go.
+   * Removes the device (mdev_device_remove). If it is in use that takes until its user lets go.
    *
-   * @throws VfioError `EAGAIN` if somebody is removing it already, or what its driver says if it is one that refuses.
+   * @throws VfioError `ENODEV` if its parent is going away and takes it along, `EAGAIN` if somebody is removing it already,
+   *   or what its driver says if it is one that refuses.
    */
   remove(): Blocking<void> {
+    const { parent } = this.type;
+    if (!parent.registered)
+      throw new VfioError('ENODEV', `${this.uuid}: goes with ${parent.device.name}`);
     if (this.dead)
       throw new VfioError(
         'EAGAIN',
         `${this.uuid}: is being removed already, and waits for its user`,
       );
-    const { parent } = this.type;
     parent.driver.checkRemove?.(this);
     return parent.removeDevice(this);
   }

@@ -52,6 +52,11 @@ export class MdevParent {
     return this.bus.core.log;
   }
 
+  /** False from the moment at which it begins to go away. */
+  get registered(): boolean {
+    return this.#registered;
+  }
+
   get available(): number {
     return this.spec.instances - this.#devices.size;
   }

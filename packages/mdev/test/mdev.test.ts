@@ -9,7 +9,7 @@ const C = 'cccccccc-0000-0000-0000-000000000000';
 const TYPE = '/sys/devices/virtual/gpu/mdev_supported_types/toy-half';
 
 /** A parent with room for two, whose driver does what a test wants. */
-function setUp(driver: Partial<MdevDriver> = {}) {
+function setUp(driver: Partial<MdevDriver> = {}, instances = 2) {
   const core = new DriverCore();
   const bus = new MdevBus(core);
   const device = new Device('gpu', core.root('virtual'));
@@ -26,7 +26,7 @@ function setUp(driver: Partial<MdevDriver> = {}) {
     device,
     driver: toy,
     types: [{ name: 'half', prettyName: 'Half a GPU' }],
-    instances: 2,
+    instances,
   });
   const sysfs = new ModelSysfs(new Directory({ sys: core.sys }));
   const read = async (path: string) => {
@@ -34,6 +34,15 @@ function setUp(driver: Partial<MdevDriver> = {}) {
     return typeof bytes === 'number' ? bytes : Buffer.from(bytes).toString();
   };
   return { core, bus, parent, sysfs, read };
+}
+
+/** Users of devices, who let go of all of them at once. */
+function users() {
+  let letGo = () => {};
+  const gone = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  return { remove: () => gone, letGo: () => letGo() };
 }
 
 describe('a parent', () => {
@@ -50,20 +59,23 @@ describe('a parent', () => {
   });
 
   it('[derived:197] goes with all its devices, and makes none meanwhile', async () => {
-    const lets: (() => void)[] = [];
-    const { bus, core, parent, sysfs } = setUp({
-      remove: () => new Promise<void>((resolve) => lets.push(resolve)),
-    });
+    const { remove, letGo } = users();
+    const { bus, core, parent, sysfs } = setUp({ remove }, 3);
     await sysfs.write(`${TYPE}/create`, A);
+    await sysfs.write(`${TYPE}/create`, B);
     const gone = parent.unregister();
-    expect(await sysfs.write(`${TYPE}/create`, B)).toBe(-19);
-    expect(bus.devices.size).toBe(1);
-    lets[0]!();
+    expect(await sysfs.write(`${TYPE}/create`, C)).toBe(-19);
+    expect(bus.devices.size).toBe(2);
+    letGo();
     await gone;
     expect(bus.devices.size).toBe(0);
     expect(await sysfs.list(TYPE)).toBe(-2);
     expect(core.uevents.events.at(-1)).toMatchObject({ env: { MDEV_STATE: 'unregistered' } });
   });
+});
+
+it('a driver that does not say what its devices are can not be registered', () => {
+  expect(() => setUp({ deviceApi: '' })).toThrow(expect.objectContaining({ code: 'EINVAL' }));
 });
 
 describe('create', () => {
@@ -82,6 +94,7 @@ describe('create', () => {
     const { sysfs } = setUp();
     const create = (text: string) => sysfs.write(`${TYPE}/create`, text);
     expect(await create(A.slice(1))).toBe(-22);
+    expect(await create(`${A}\n\n`)).toBe(-22);
     expect(await create(A)).toBe(36);
     expect(await create(A)).toBe(-17);
     expect(await create(B)).toBe(36);
@@ -117,21 +130,36 @@ describe('remove', () => {
     expect(await remove('1')).toBe(-2);
   });
 
-  it('[derived:196] waits for the device’s user; whoever comes second is told so', async () => {
-    let letGo = () => {};
+  it('[derived:196] waits for the device’s user; whoever comes second succeeds with nothing to do', async () => {
+    const { remove, letGo } = users();
+    let removals = 0;
     const { bus, sysfs } = setUp({
-      remove: () =>
-        new Promise<void>((resolve) => {
-          letGo = resolve;
-        }),
+      remove: () => {
+        removals += 1;
+        return remove();
+      },
     });
     await sysfs.write(`${TYPE}/create`, A);
     const path = `/sys/bus/mdev/devices/${A}/remove`;
     const removal = sysfs.write(path, '1');
-    expect(await sysfs.write(path, '1')).toBe(-11);
+    expect(await sysfs.write(path, '1')).toBe(1);
     expect(bus.devices.size).toBe(1);
+    expect(() => bus.devices.get(A)!.remove()).toThrow(expect.objectContaining({ code: 'EAGAIN' }));
     letGo();
     expect(await removal).toBe(1);
+    expect(bus.devices.size).toBe(0);
+    expect(removals).toBe(1);
+  });
+
+  it('is -ENODEV for a device that goes with its parent', async () => {
+    const { remove, letGo } = users();
+    const { bus, parent, sysfs } = setUp({ remove });
+    await sysfs.write(`${TYPE}/create`, A);
+    await sysfs.write(`${TYPE}/create`, B);
+    const gone = parent.unregister();
+    expect(await sysfs.write(`/sys/bus/mdev/devices/${B}/remove`, '1')).toBe(-19);
+    letGo();
+    await gone;
     expect(bus.devices.size).toBe(0);
   });
 

@@ -125,7 +125,8 @@ describe('remove', () => {
     m.clock.advance(25_000);
     expect(asked).toEqual([0, 1, 2]);
     expect(m.shell.exists(`${MATRIX}/${M1}`)).toBe(true);
-    expect(errnoOf(() => mdev.write('remove', '1'))).toBe('EAGAIN');
+    mdev.write('remove', '1');
+    expect(m.shell.exists(`${MATRIX}/${M1}`)).toBe(true);
     holder.close();
     await removal;
     expect(m.shell.exists(`${MATRIX}/${M1}`)).toBe(false);
