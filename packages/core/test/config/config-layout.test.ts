@@ -54,6 +54,19 @@ describe('the list of standard capabilities', () => {
     expect(read(0x34, 1).value).toBe(0x40);
   });
 
+  it.each([0x01, 0x02, 0x03, 0x05, 0x07, 0x08, 0x09, 0x10, 0x11, 0x12, 0x13])(
+    '[core:C4.43] leads from capability %i over a hidden one to the next visible one',
+    (id) => {
+      const hw = withCapabilities([0x40, id, 0x90], [0x90, 0x0d, 0xa0], [0xa0, 0x01, 0]);
+      const { read, write } = openConfig(hw.set(0x42, 1, 0x10));
+      expect(read(0x41, 1).value).toBe(0xa0);
+      expect(read(0x40, 2).value).toBe(0xa000 | id);
+      write(0x41, 1, 0x77);
+      write(0x40, 4, 0x7777);
+      expect(read(0x41, 1).value).toBe(0xa0);
+    },
+  );
+
   it('gives up on a list that runs in circles', () => {
     const { capabilities } = openConfig(withCapabilities([0x40, 0x01, 0x50], [0x50, 0x03, 0x40]));
     expect(capabilities.length).toBe(48);

@@ -27,6 +27,7 @@ function play(script: string): void {
         ? device.read(position, Number(size))
         : device.write(position, Number(size), Number.parseInt(rest[0] ?? '0', 16));
     expect(result.hw.toLowerCase(), line).toBe(hardware.toLowerCase());
+    if (verb === 'write') expect((result as { result: number }).result, line).toBe(Number(size));
     const wanted = rest[rest.indexOf('=') + 1];
     if (verb === 'read' && rest.includes('='))
       expect((result as { value: number }).value.toString(16), line).toBe(

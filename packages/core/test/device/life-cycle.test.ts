@@ -1,5 +1,5 @@
 import { MemoryBlock, type PciDevice } from '@vfiokit/pci';
-import { EventFd, VfioError } from '@vfiokit/uapi';
+import { DeviceClient, EventFd, VfioError } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import type { DeviceRegion, OpenHook, OpeningDevice } from '../../src/extension.js';
 import { DEVICE_REGIONS, OPEN_HOOKS } from '../../src/tokens.js';
@@ -152,15 +152,18 @@ describe('the first open', () => {
 describe('the last close', () => {
   const wholeConfig = (pdev: PciDevice) =>
     Array.from({ length: 1024 }, (_, dword) => pdev.config.read(4 * dword, 4));
-  const CLOSED: Registers = [
-    [0x0c, 1, 0x00],
-    [0x98, 2, 0x0000],
-  ];
 
   it('[core:C1.25] brings configuration space back to what it was after the reset of the open', () => {
-    using adapter = openAdapter({ config: CLOSED, parameters: { disable_idle_d3: true } });
-    const { device, pdev, client } = adapter;
+    using machine = new Machine({ parameters: { disable_idle_d3: true } });
+    const pdev = machine.add('0000:00:03.0');
+    const core = machine.bind(pdev);
+    // What the host has set up and a reset clears, so that close has to put it back.
+    pdev.config.write(0x0c, 1, 0x20);
+    pdev.config.write(0x78, 2, 0x2030);
+    const device = machine.open(core);
+    const client = new DeviceClient(device, machine.process);
     const before = wholeConfig(pdev);
+    expect([before[3]! & 0xff, before[0x1e]! & 0xffff]).toEqual([0x20, 0x2030]);
     device.write(7, 0x04, 2, 0x0007);
     device.write(7, 0x0c, 1, 0x10);
     device.write(7, 0x98, 2, 0x0009);

@@ -1,6 +1,12 @@
 import { type MigrationState, VfioError } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
-import type { DirtyLogOps, IovaRange, MigrationOps, MigrationStream } from '../../src/extension.js';
+import {
+  type DirtyLogOps,
+  type IovaRange,
+  MigrationBroken,
+  type MigrationOps,
+  type MigrationStream,
+} from '../../src/extension.js';
 import { DIRTY_LOG, MIGRATION } from '../../src/tokens.js';
 import type { VfioPciDriver } from '../../src/vfio-pci-driver.js';
 import { openAdapter } from './fixture.js';
@@ -22,6 +28,16 @@ const PRECOPY_INFO_V2 = 12;
 const RUNNING = 2;
 const STOP_COPY = 3;
 const NONE = 0xffffffff;
+/** All but ERROR, each on a way that there is. */
+const ALL_STATES = [
+  'RUNNING',
+  'STOP',
+  'STOP_COPY',
+  'RESUMING',
+  'RUNNING_P2P',
+  'PRE_COPY_P2P',
+  'PRE_COPY',
+] as const;
 
 /** A device whose state is one byte. */
 class OneByte implements MigrationOps {
@@ -99,19 +115,40 @@ describe('migration through DEVICE_FEATURE', () => {
     expect(adapter.client.migrationState()).toBe('STOP');
   });
 
-  it('[core:C8.11] runs again after a reset', () => {
-    using adapter = openAdapter({ driver: driver(new OneByte()) });
+  it('[core:C8.11] runs again after a reset, and only then if its state was lost', () => {
+    const ops = new OneByte();
+    using adapter = openAdapter({ driver: driver(ops) });
+    const arc = ops.arc.bind(ops);
+    ops.arc = () => {
+      throw new MigrationBroken('EIO', 'one byte: lost');
+    };
+    expect(() => adapter.client.setMigrationState('STOP')).toThrow(/EIO/);
+    ops.arc = arc;
+    for (let state = 0; state < 8; state += 1)
+      expect(adapter.ioctl(FEATURE, 16, SET | DEVICE_STATE, state, 0)[0]).toBe(-EINVAL);
+    expect(adapter.client.migrationState()).toBe('ERROR');
+    expect(adapter.device.ioctl(RESET, 0, adapter.process)).toBe(0);
+    expect(adapter.client.migrationState()).toBe('RUNNING');
     adapter.client.setMigrationState('STOP_COPY');
     expect(adapter.device.ioctl(RESET, 0, adapter.process)).toBe(0);
     expect(adapter.client.migrationState()).toBe('RUNNING');
   });
 
   it('[core:C8.16] estimates its size in every state', () => {
-    using adapter = openAdapter({ driver: driver(new OneByte()) });
-    for (const state of ['RUNNING', 'STOP', 'STOP_COPY', 'RESUMING', 'RUNNING_P2P'] as const) {
+    const ops = new OneByte();
+    using adapter = openAdapter({ driver: driver(ops) });
+    const size = () => adapter.ioctl(FEATURE, 16, GET | DATA_SIZE, 0, 0);
+    for (const state of ALL_STATES) {
       adapter.client.setMigrationState(state);
-      expect(adapter.ioctl(FEATURE, 16, GET | DATA_SIZE, 0, 0).slice(3)).toEqual([1, 1]);
+      expect(adapter.client.migrationState()).toBe(state);
+      expect(size()).toEqual([0, 16, GET | DATA_SIZE, 1, 1]);
     }
+    ops.arc = () => {
+      throw new MigrationBroken('EIO', 'one byte: lost');
+    };
+    expect(() => adapter.client.setMigrationState('STOP')).toThrow(/EIO/);
+    expect(adapter.client.migrationState()).toBe('ERROR');
+    expect(size()[0]).toBe(0);
   });
 
   it('[core:C2.60] is not there without a driver that brings it', () => {

@@ -1,3 +1,4 @@
+import { MemoryBlock } from '@vfiokit/pci';
 import { EventFd } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import { Machine, openAdapter, type Registers } from './fixture.js';
@@ -21,18 +22,29 @@ const FORGETFUL: Registers = [[0x44, 2, 0x0000]];
 /** Only D0 and D3hot. */
 const NO_D1: Registers = [[0x42, 2, 0x0003]];
 
+/** BAR 0 with 0x12345678 at its start. */
+function known(): MemoryBlock {
+  const block = new MemoryBlock(0x10000);
+  block.write(0, 4, 0x12345678);
+  return block;
+}
+const withKnownBar = () => ({
+  bars: [{ kind: 'memory' as const, size: 0x10000, block: known() }],
+});
+
 const feature = (number: number, ...data: number[]) => [8 + 4 * data.length, SET | number, ...data];
 
 describe('the D-state that a user asks for', () => {
   it('[core:C4.46 core:C4.47] keeps memory out of reach in D3hot, and gives it back in D0', () => {
-    using adapter = openAdapter();
+    using adapter = openAdapter({ description: withKnownBar() });
     const { device, pdev } = adapter;
+    expect(device.read(0, 0, 4)).toBe(0x12345678);
     expect(device.write(CONFIG, PMCSR, 2, 3)).toBe(2);
-    expect(pdev.currentState).toBe(3);
+    expect([pdev.currentState, pdev.function.powerState]).toEqual([3, 3]);
     expect(device.read(0, 0, 4)).toBe(-EIO);
     device.write(CONFIG, PMCSR, 2, 0);
-    expect(pdev.currentState).toBe(0);
-    expect(device.read(0, 0, 4)).toBe(0xffffffff);
+    expect([pdev.currentState, pdev.function.powerState]).toEqual([0, 0]);
+    expect(device.read(0, 0, 4)).toBe(0x12345678);
   });
 
   it('[core:C4.49] stays as it is where the function lacks the state', () => {
@@ -68,17 +80,19 @@ describe('the D-state that a user asks for', () => {
 
   it('[core:C5.28] forbids messages in D3hot', () => {
     using adapter = openAdapter();
+    const enable = () => adapter.ioctl(SET_IRQS, 24, 4 | 32, 1, 0, 1, 0xffffffff)[0];
     adapter.device.write(CONFIG, PMCSR, 2, 3);
-    const [result] = adapter.ioctl(SET_IRQS, 24, 4 | 32, 1, 0, 1, 0xffffffff);
-    expect(result).toBe(-EINVAL);
+    expect(enable()).toBe(-EINVAL);
+    adapter.device.write(CONFIG, PMCSR, 2, 0);
+    expect(enable()).toBe(0);
   });
 
   it('[core:C6.2] ends with a reset', () => {
-    using adapter = openAdapter();
+    using adapter = openAdapter({ description: withKnownBar() });
     adapter.device.write(CONFIG, PMCSR, 2, 3);
     expect(adapter.device.ioctl(RESET, 0, adapter.process)).toBe(0);
     expect(adapter.pdev.currentState).toBe(0);
-    expect(adapter.device.read(0, 0, 4)).toBe(0xffffffff);
+    expect(adapter.device.read(0, 0, 4)).toBe(0x12345678);
   });
 });
 
@@ -131,14 +145,27 @@ describe('low power', () => {
   });
 
   it('[core:C7.5] is interrupted by an access for as long as that lasts', () => {
-    using adapter = openAdapter();
+    let resumed = 0;
+    const resume = () => {
+      resumed += 1;
+      return 0;
+    };
+    using adapter = openAdapter({ description: withKnownBar(), platform: { resume } });
     const { pdev, device } = adapter;
     adapter.ioctl(FEATURE, ...feature(ENTRY));
-    expect([pdev.runtimePm.suspended, pdev.currentState]).toEqual([true, 3]);
-    expect(device.read(CONFIG, 0, 4)).toBe(0x10d38086);
-    expect(device.read(0, 0, 4)).toBe(0xffffffff);
-    expect(adapter.ioctl(GET_INFO, 24, 0, 0, 0, 0, 0)[0]).toBe(0);
-    expect([pdev.runtimePm.suspended, pdev.currentState]).toEqual([true, 3]);
+    const asleep = [true, 3];
+    expect([pdev.runtimePm.suspended, pdev.currentState]).toEqual(asleep);
+    resumed = 0;
+    for (const [access, answer] of [
+      [() => device.read(CONFIG, 0, 4), 0x10d38086],
+      [() => device.read(0, 0, 4), 0x12345678],
+      [() => adapter.ioctl(GET_INFO, 24, 0, 0, 0, 0, 0)[0], 0],
+    ] as const) {
+      expect(access()).toBe(answer);
+      expect(resumed).toBe(1);
+      expect([pdev.runtimePm.suspended, pdev.currentState]).toEqual(asleep);
+      resumed = 0;
+    }
   });
 
   it('[core:C7.6 core:C7.8] ends with the first access that finds the device asleep, if somebody wants to be told', () => {
@@ -191,12 +218,17 @@ describe('low power', () => {
   });
 
   it('[core:C7.13] starts from D0, whatever the user left', () => {
-    using adapter = openAdapter();
-    adapter.device.write(CONFIG, PMCSR, 2, 3);
+    using adapter = openAdapter({ description: withKnownBar() });
+    const { device, pdev, trace } = adapter;
+    device.write(CONFIG, PMCSR, 2, 3);
+    trace.take();
     adapter.ioctl(FEATURE, ...feature(ENTRY));
+    const states = trace.take().flatMap((access) => /^W16@44=(....)$/.exec(access)?.[1] ?? []);
+    expect(states.map((state) => Number.parseInt(state, 16) & 3)).toEqual([0, 3]);
+    expect([pdev.runtimePm.suspended, pdev.currentState]).toEqual([true, 3]);
     adapter.ioctl(FEATURE, ...feature(EXIT));
-    expect(adapter.pdev.currentState).toBe(0);
-    expect(adapter.device.read(0, 0, 4)).toBe(0xffffffff);
+    expect(pdev.currentState).toBe(0);
+    expect(device.read(0, 0, 4)).toBe(0x12345678);
   });
 
   it('[core:C7.10] masks INTx for its time, and only then unmasks it again', () => {

@@ -41,7 +41,11 @@ function family(options: MachineOptions = {}) {
       return error instanceof VfioError ? error.code : String(error);
     }
   };
-  return { machine, pf, vf, sibling, open, attempt };
+  const fd = (core: VfioPciCoreDevice, options: string) => {
+    const text = new TextEncoder().encode(`${core.name} ${options}\0`);
+    return groups.get(core)!.ioctl(GET_DEVICE_FD, text, machine.process);
+  };
+  return { machine, pf, vf, sibling, open, attempt, fd };
 }
 
 describe('a VF of ours', () => {
@@ -65,6 +69,14 @@ describe('a VF of ours', () => {
     expect(attempt(vf)).toBe('EACCES');
     expect(attempt(vf, OTHER)).toBe('EACCES');
     expect(attempt(vf, SECRET)).toBe('opened');
+  });
+
+  it('[core:C2.65] opens with one token, right as two of them may be', () => {
+    const { machine, pf, vf, open, fd } = family();
+    open(pf, SECRET);
+    expect(fd(vf, `vf_token=${SECRET} vf_token=${SECRET}`)).toBe(-EINVAL);
+    expect(fd(vf, `vf_token=${SECRET} foo`)).toBe(-EINVAL);
+    expect(machine.process.fds.get(fd(vf, `vf_token=${SECRET}`))).toBeDefined();
   });
 
   it('wants the token for every descriptor', () => {

@@ -17,8 +17,10 @@ function enabled(options: ConstructorParameters<typeof StubDevice>[0] = {}) {
 
 describe('enabling INTx', () => {
   it('[core:C5.1] unmasks the device and takes the line shared', () => {
-    const { device } = enabled();
-    expect(device.intxDisabled).toBe(false);
+    const device = new StubDevice();
+    device.hw.set(4, 2, 0x0402);
+    expect(device.set(0, EVENTFD | TRIGGER, 0, [device.eventfd().fd])).toBe(0);
+    expect([device.intxDisabled, device.interrupts.intx.active]).toEqual([false, true]);
     expect(device.log).toEqual(['request shared']);
   });
 

@@ -73,9 +73,11 @@ describe('transfers of a BAR', () => {
   it('[core:C3.12] of ports are let through with ports off', () => {
     const ports = openBar({ io: true, size: 32 });
     ports.ports = false;
-    expect(ports.read(0, 4).result).toBe(4);
+    ports.memory = false;
+    expect(ports.read(0, 4)).toMatchObject({ result: 4, accesses: 'R4@0' });
+    expect(ports.write(0, [1, 2])).toEqual({ result: 2, accesses: 'W2@0' });
     ports.pdev.currentState = D3_HOT;
-    expect(ports.read(0, 4).result).toBe(4);
+    expect(ports.read(0, 4)).toMatchObject({ result: 4, accesses: 'R4@0' });
   });
 
   it('of ports ask for their own bit where quirk W17 is mended', () => {
@@ -116,8 +118,13 @@ describe('the MSI-X table', () => {
   it('[core:C3.15] reads as ones with memory off', () => {
     const device = openBar({ msixTable });
     device.memory = false;
-    expect(device.read(0x2000, 4).result).toBe(4);
+    expect(device.read(0x2000, 4)).toEqual({
+      result: 4,
+      bytes: Uint8Array.of(0xff, 0xff, 0xff, 0xff),
+      accesses: '',
+    });
     expect(device.bar.read(0x2000, 4)).toBe(0xffffffff);
+    expect(device.read(0x1ffc, 4).result).toBe(-EIO);
   });
 
   it('[core:C3.16 core:C3.17] ends where it ends', () => {
