@@ -42,6 +42,8 @@ export class Outbox {
   close(size: number): void {
     this.trace?.('sent', this.bytes.subarray(this.#end, this.#end + size), 0);
     this.#end += size;
+    // Behind a large one there may be no room for another. One that follows what is blocked is the last to be begun.
+    if (this.#end > BATCH && !this.#blocked) this.flush();
   }
 
   /** The same for a message that carries a descriptor, which stays the caller's: it leaves at once, in a send of its own. */
