@@ -3,6 +3,7 @@ import { bench, bytes, cut, type Message, message, type Peer, u64 } from './peer
 
 const EFAULT = 14;
 const EAGAIN = 11;
+const ECANCELED = 125;
 const DMA_READ = 11;
 const DMA_WRITE = 12;
 
@@ -15,10 +16,12 @@ const asked = (peer: Peer) =>
     data: [...payload.slice(16)],
   }));
 
+type Asked = ReturnType<typeof asked>[number];
+
 /** Answers a DMA_READ or DMA_WRITE. */
 function answer(
   peer: Peer,
-  request: { id: number; command: number; address: number; count: number },
+  request: Omit<Asked, 'data'>,
   data: readonly number[] | Uint8Array = [],
   options: { error?: number; payload?: Uint8Array } = {},
 ): Message[] {
@@ -200,6 +203,85 @@ describe('memory that only the client reaches', () => {
     expect(results).toEqual([-125]);
     expect(stage.memory.read(0, new Uint8Array(4))).toBe(-EFAULT);
     expect(stage.hello().stays).toBe(true);
+  });
+
+  test.each([
+    ['the client goes', (peer: Peer) => peer.client.disconnect()],
+    ['its window goes', (peer: Peer) => peer.unmap(0, 0x1000)],
+    ['all windows go', (peer: Peer) => peer.unmap(0, 0, 2)],
+  ])('a device that tries again at once when %s finds nothing there', async (_, end) => {
+    using stage = await bench();
+    const peer = stage.hello();
+    peer.map(0, 0x1000);
+    const results: number[] = [];
+    const again = () =>
+      stage.memory.readLater(0, new Uint8Array(4), (result) => {
+        results.push(result);
+        if (results.length < 10 && result === -ECANCELED) again();
+      });
+    again();
+    asked(peer);
+    end(peer);
+    expect(results).toEqual([-ECANCELED, -EFAULT]);
+  });
+
+  test.each([
+    ['a reply', (peer: Peer, first: Asked) => answer(peer, first, [1, 2, 3, 4])],
+    ['an unmap', (peer: Peer) => peer.unmap(0, 0x1000)],
+    ['a disconnect', (peer: Peer) => peer.client.disconnect()],
+  ])(
+    'what a device throws at the end of a transfer, after %s, is told and spoils nothing',
+    async (_, end) => {
+      using stage = await bench();
+      const peer = stage.hello();
+      const before = stage.descriptors;
+      peer.map(0, 0x1000);
+      peer.map(0x1000, 0x1000, { fds: [peer.file(new Uint8Array(0x1000))] });
+      const error = new TypeError('x is undefined');
+      const results: number[] = [];
+      stage.memory.readLater(0, new Uint8Array(4), () => {
+        throw error;
+      });
+      stage.memory.readLater(4, new Uint8Array(4), (result) => results.push(result));
+      end(peer, asked(peer)[0]!);
+      expect(stage.events).toContainEqual({ kind: 'failure', error });
+      peer.client.disconnect();
+      expect(results).toEqual([-ECANCELED]);
+      expect(stage.descriptors).toBe(before);
+      expect(stage.hello().stays).toBe(true);
+    },
+  );
+
+  test('a late answer to a transfer that was cancelled is passed over, and its id is free again', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    peer.map(0, 0x1000);
+    const late = new Uint8Array(4);
+    stage.memory.readLater(0, late, () => {});
+    const [first] = asked(peer);
+    peer.unmap(0, 0x1000);
+    answer(peer, first!, [1, 2, 3, 4]);
+    expect([...late]).toEqual([0, 0, 0, 0]);
+    expect(cut(peer.client)).toEqual([]);
+    // It was the only one that was waited for: the same once more is a message out of turn.
+    answer(peer, first!, [1, 2, 3, 4]);
+    expect(cut(peer.client)).toMatchObject([{ id: first!.id, error: 22 }]);
+  });
+
+  test('an address that no number is exactly lies in no window', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const start = 2n ** 63n;
+    peer.map(start, 0x1000, { fds: [peer.file(new Uint8Array(0x2000).fill(7))] });
+    const into = new Uint8Array(3000);
+    expect(stage.memory.read(start + 8n, into)).toBe(-EFAULT);
+    expect(stage.memory.write(start + 8n, into)).toBe(-EFAULT);
+    expect(stage.memory.view(start + 8n, 8, 'read')).toBeUndefined();
+    expect(stage.memory.read(start + 2048n, into)).toBe(-EFAULT);
+    expect(stage.memory.view(start + 2048n, 3000, 'read')).toBeUndefined();
+    expect(into.every((byte) => byte === 0)).toBe(true);
+    expect(stage.memory.read(start + 2048n, into.subarray(0, 2048))).toBe(0);
+    expect(into.filter((byte) => byte === 7)).toHaveLength(2048);
   });
 
   test('[vfio-user:134] an unmap ends the transfers of its window before it is answered', async () => {

@@ -192,6 +192,7 @@ describe('unmapping', () => {
     expect(peer.unmap(0x1000, 0x1000, 4)).toBe(EINVAL);
     expect(peer.unmap(0x1000, 0x1000, 3)).toBe(EINVAL);
     expect(peer.unmap(0x1000, 0x1000, 2)).toBe(EINVAL);
+    expect(peer.unmap(2n ** 53n + 1n, 1, 2)).toBe(EINVAL);
     expect(stage.memory.windows.size).toBe(1);
     expect(peer.unmap(0, 0, 2)).toBe(0);
     expect(peer.unmap(0, 0, 2)).toBe(0);

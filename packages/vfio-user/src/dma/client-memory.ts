@@ -24,6 +24,8 @@ export interface Courier {
   ask(transfer: Transfer, length: number): void;
   /** Nobody waits for the answers of a transfer any more. */
   forget(transfer: Transfer): void;
+  /** Told of what a device threw when it was told of a transfer's end. */
+  failed(error: unknown): void;
 }
 
 /**
@@ -55,20 +57,21 @@ export class ClientMemory {
 
   /** The client is gone: transfers end, windows close, nothing is logged any more. */
   detach(): void {
-    for (const transfer of this.#transfers) this.#end(transfer, -ECANCELED);
-    this.#courier = undefined;
+    // The windows go first: a device that tries again as soon as it hears of the end finds nothing there.
     this.windows.clear();
     this.log.stop();
+    this.cancel(0, Number.POSITIVE_INFINITY);
+    this.#courier = undefined;
   }
 
   /** Reads client memory; 0 or a negated errno. */
   read(iova: number | bigint, into: Uint8Array): number {
-    return this.#now(Number(iova), into, false);
+    return this.#now(toNumber(iova), into, false);
   }
 
   /** Writes client memory; 0 or a negated errno. */
   write(iova: number | bigint, from: Uint8Array): number {
-    return this.#now(Number(iova), from, true);
+    return this.#now(toNumber(iova), from, true);
   }
 
   /**
@@ -77,11 +80,11 @@ export class ClientMemory {
    * While dirty pages are logged, memory that is lent for writing counts as written.
    */
   view(iova: number | bigint, length: number, access: 'read' | 'write'): Uint8Array | undefined {
-    const address = Number(iova);
+    const address = toNumber(iova);
     const wanted = access === 'write' ? WRITEABLE : READABLE;
     const window = this.windows.find(address);
     if (window === 0 || (this.windows.flags(window) & wanted) === 0) return undefined;
-    if (address + length > this.windows.end(window)) return undefined;
+    if (length > this.windows.end(window) - address) return undefined;
     const view = this.windows.file(window)?.view(this.windows.offset(window, address), length);
     if (view !== undefined && access === 'write') this.log.wrote(address, length);
     return view;
@@ -89,12 +92,12 @@ export class ClientMemory {
 
   /** Reads client memory and calls `done`, perhaps before this returns. `into` is the device's again then. */
   readLater(iova: number | bigint, into: Uint8Array, done: TransferDone): void {
-    this.#later(Number(iova), into, false, done);
+    this.#later(toNumber(iova), into, false, done);
   }
 
   /** Writes client memory and calls `done`, under the same rules. */
   writeLater(iova: number | bigint, from: Uint8Array, done: TransferDone): void {
-    this.#later(Number(iova), from, true, done);
+    this.#later(toNumber(iova), from, true, done);
   }
 
   /** The client answered: `error` is 0 if `length` bytes of the transfer were moved. */
@@ -109,20 +112,23 @@ export class ClientMemory {
     this.#advance(transfer);
   }
 
-  /** Ends transfers that still have to do with a range, before it goes. */
+  /** Ends transfers that have to do with a range whose windows are gone. */
   cancel(start: number, end: number): void {
-    for (const transfer of this.#transfers)
-      if (transfer.address < end && transfer.address + transfer.bytes.length > start)
-        this.#end(transfer, -ECANCELED);
+    // What a device begins when it hears of the end is none of them.
+    for (const transfer of [...this.#transfers]) {
+      const { address, bytes } = transfer;
+      if (transfer.ended || address >= end || start - address >= bytes.length) continue;
+      this.#courier?.forget(transfer);
+      this.#end(transfer, -ECANCELED);
+    }
   }
 
   #now(address: number, bytes: Uint8Array, isWrite: boolean): number {
     const { windows } = this;
     const window = windows.find(address);
-    const end = address + bytes.length;
     // Nearly every DMA stays inside one window that has a file.
-    if (window === 0 || end > windows.end(window)) {
-      const error = this.#check(address, end, isWrite, true);
+    if (window === 0 || bytes.length > windows.end(window) - address) {
+      const error = this.#check(address, bytes.length, isWrite, true);
       return error < 0 ? error : this.#pieces(address, bytes, isWrite);
     }
     const error = this.#refusal(window, isWrite, true);
@@ -131,7 +137,7 @@ export class ClientMemory {
   }
 
   #later(address: number, bytes: Uint8Array, isWrite: boolean, done: TransferDone): void {
-    const error = this.#check(address, address + bytes.length, isWrite, false);
+    const error = this.#check(address, bytes.length, isWrite, false);
     if (error < 0) {
       done(error);
       return;
@@ -146,7 +152,9 @@ export class ClientMemory {
     const { bytes, isWrite } = transfer;
     while (transfer.moved < bytes.length) {
       const address = transfer.address + transfer.moved;
-      const window = this.windows.find(address);
+      // Above 2^53 the sum may be another address.
+      const exact = address - transfer.address === transfer.moved;
+      const window = exact ? this.windows.find(address) : 0;
       const refusal = window === 0 ? -EFAULT : this.#refusal(window, isWrite, false);
       if (refusal < 0) {
         this.#end(transfer, refusal);
@@ -175,16 +183,22 @@ export class ClientMemory {
   }
 
   #end(transfer: Transfer, result: number): void {
+    const courier = this.#courier;
     transfer.ended = true;
     this.#transfers.delete(transfer);
-    this.#courier?.forget(transfer);
-    transfer.done(result);
+    try {
+      transfer.done(result);
+    } catch (error) {
+      // A device's mistake ends neither other transfers nor the connection.
+      if (courier === undefined) throw error;
+      courier.failed(error);
+    }
   }
 
   #pieces(address: number, bytes: Uint8Array, isWrite: boolean): number {
     for (let done = 0; done < bytes.length; ) {
       const window = this.windows.find(address + done);
-      const length = Math.min(bytes.length - done, this.windows.end(window) - address - done);
+      const length = Math.min(bytes.length - done, this.windows.end(window) - (address + done));
       const piece = bytes.subarray(done, done + length);
       const error = this.#move(window, address + done, piece, isWrite);
       if (error < 0) return error;
@@ -203,13 +217,15 @@ export class ClientMemory {
   }
 
   /** 0 if a whole range can be moved. */
-  #check(address: number, end: number, isWrite: boolean, now: boolean): number {
-    for (let at = address; at < end; ) {
+  #check(address: number, length: number, isWrite: boolean, now: boolean): number {
+    for (let at = address, left = length; left > 0; ) {
       const window = this.windows.find(at);
       if (window === 0) return -EFAULT;
       const refusal = this.#refusal(window, isWrite, now);
       if (refusal < 0) return refusal;
-      at = this.windows.end(window);
+      const end = this.windows.end(window);
+      left -= end - at;
+      at = end;
     }
     return 0;
   }
@@ -219,4 +235,11 @@ export class ClientMemory {
     if ((this.windows.flags(window) & wanted) === 0) return -EPERM;
     return now && this.windows.file(window) === undefined ? -EAGAIN : 0;
   }
+}
+
+/** An address as a number that is exactly it; -1, which lies in no window, where there is none. */
+function toNumber(iova: number | bigint): number {
+  const address = Number(iova);
+  if (address <= Number.MAX_SAFE_INTEGER) return address;
+  return Number.isInteger(address) && BigInt(address) === BigInt(iova) ? address : -1;
 }

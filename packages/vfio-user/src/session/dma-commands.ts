@@ -89,9 +89,9 @@ export class DmaCommands {
     const start = getExact(view, at + HEADER_SIZE + DMA_UNMAP_ADDRESS);
     const end = start + getExact(view, at + HEADER_SIZE + DMA_UNMAP_BYTES);
     if (flags === DMA_UNMAP_ALL) {
-      if (end !== 0) return -EINVAL;
-      this.memory.cancel(0, Number.POSITIVE_INFINITY);
+      if (start !== 0 || end !== 0) return -EINVAL;
       this.memory.windows.clear();
+      this.memory.cancel(0, Number.POSITIVE_INFINITY);
       return DMA_UNMAP_SIZE;
     }
     if ((flags & ~DMA_UNMAP_GET_DIRTY) !== 0 || start < 0 || end < start || end > SPACE)
@@ -109,9 +109,9 @@ export class DmaCommands {
             end,
           );
     if (typeof reply === 'number' && reply < 0) return reply;
-    // Transfers end before the memory that they use goes.
-    this.memory.cancel(start, end);
+    // A device that tries again as soon as it hears of the end finds nothing there.
     windows.remove(start, end);
+    this.memory.cancel(start, end);
     return reply;
   }
 

@@ -32,13 +32,14 @@ export class DmaRequests implements Courier {
   largest = 0;
   /** To be sent. */
   #asked: Request[] = [];
-  /** Sent, by message id. */
-  readonly #pending = new Map<number, Request>();
+  /** Sent, by message id; `undefined` where nobody waits for the answer any more. */
+  readonly #pending = new Map<number, Request | undefined>();
   #nextId = 0;
 
   constructor(
     private readonly memory: ClientMemory,
     private readonly outbox: Outbox,
+    readonly failed: (error: unknown) => void,
     /** Has {@link send} called as soon as nothing else is being handled. */
     private readonly wake: () => void,
   ) {}
@@ -72,6 +73,8 @@ export class DmaRequests implements Courier {
 
   forget(transfer: Transfer): void {
     this.#asked = this.#asked.filter((request) => request.transfer !== transfer);
+    for (const [id, request] of this.#pending)
+      if (request?.transfer === transfer) this.#pending.set(id, undefined);
   }
 
   /** Sends what was asked for. */
@@ -92,10 +95,9 @@ export class DmaRequests implements Courier {
   ): void {
     const id = view.getUint16(at + HEADER_ID, true);
     const request = this.#pending.get(id);
-    if (request === undefined) return;
     this.#pending.delete(id);
+    if (request === undefined) return;
     const { transfer, length } = request;
-    if (transfer.ended) return;
     const failed = (view.getUint32(at + HEADER_FLAGS, true) & FLAG_ERROR) !== 0;
     if (failed) {
       this.memory.resume(transfer, 0, -(view.getUint32(at + HEADER_ERROR, true) & 0xfff) || -EIO);

@@ -84,7 +84,7 @@ export class Session implements ChannelUser {
       limits.maxDataXfer,
       served.failed,
     );
-    this.#requests = new DmaRequests(served.memory, this.#outbox, () => this.#run());
+    this.#requests = new DmaRequests(served.memory, this.#outbox, served.failed, () => this.#run());
     this.#handlers = new Handlers(served, this.inbox, () => this.#client!);
   }
 
