@@ -18,5 +18,7 @@ export { CaptureSysfs } from './sysfs/capture-sysfs.js';
 export { LiveSysfs } from './sysfs/live-sysfs.js';
 export { MODPROBE } from './sysfs/modprobe.js';
 export { readCapture } from './sysfs/read-capture.js';
+export { fileError } from './sysfs/system-errno.js';
 export { type WalkedEntry, walk } from './sysfs/walk.js';
 export { type CaptureCount, exportSysfs, writeCapture } from './sysfs/write-capture.js';
+export { writeWhole } from './sysfs/write-whole.js';

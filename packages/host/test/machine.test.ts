@@ -312,6 +312,29 @@ describe('descriptions', () => {
     );
   });
 
+  test.each([
+    [
+      'a: [1\n',
+      'm.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]',
+    ],
+    [
+      'a: *nowhere\n',
+      'm.yaml: Unresolved alias (the anchor must be set before the alias): nowhere',
+    ],
+    ['', 'm.yaml:1:1: the machine: must be a map of keys, not null'],
+    ['kernel: 7\n', 'm.yaml:1:9: kernel: must be string, not 7'],
+    ['kernl: x\n', 'm.yaml:1:8: kernl: no such key'],
+    ['kernel: "7"\n', 'm.yaml:1:1: architecture: is missing'],
+  ])('%j is told in words of its own', (text, message) => {
+    let told = '';
+    try {
+      readDescription(text, 'm.yaml');
+    } catch (error) {
+      told = (error as Error).message;
+    }
+    expect(told.split('\n')).toContain(message);
+  });
+
   test('what does not fit is told with its path, line and column', () => {
     const text =
       'name: x\narchitecture: x86_64\nkernel: "7"\nfunctions:\n  - at: "00:02.0"\n    ids: "8086:46a6"\n    class: "030000"\n';

@@ -20,10 +20,10 @@ export function readDescription(text: string, name: string): MachineDescription 
     throw new VfioError(
       'EINVAL',
       document.errors
-        .map((error) => `${place(error.pos[0])}: ${error.message.split('\n')[0]}`)
+        .map((error) => `${place(error.pos[0])}: ${withoutPlace(error.message)}`)
         .join('\n'),
     );
-  const parsed = v.safeParse(MACHINE, document.toJS());
+  const parsed = v.safeParse(MACHINE, plainValue(document, name));
   if (!parsed.success)
     throw new VfioError(
       'EINVAL',
@@ -49,7 +49,29 @@ type Issue = v.BaseIssue<unknown>;
 
 function describeIssue(issue: Issue): string {
   const path = (issue.path ?? []).map((part) => String(part.key)).join('.');
-  return `${path === '' ? 'the machine' : path}: ${issue.message}`;
+  return `${path === '' ? 'the machine' : path}: ${complaint(issue)}`;
+}
+
+/** The schema's own messages as they are, those of its library in the words of these. */
+function complaint({ message, expected, received }: Issue): string {
+  if (!/^Invalid \w+: /.test(message)) return message;
+  if (received === 'undefined') return 'is missing';
+  if (expected === 'never') return 'no such key';
+  return `must be ${expected === 'Object' ? 'a map of keys' : expected}, not ${received}`;
+}
+
+/** yaml repeats the place, which stands in front already, and points at it in further lines. */
+function withoutPlace(message: string): string {
+  return message.split('\n')[0]!.replace(/ at line \d+, column \d+:$/, '');
+}
+
+function plainValue(document: Document, name: string): unknown {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    // An alias without its anchor, or one that grows beyond measure, is found only now.
+    throw new VfioError('EINVAL', `${name}: ${withoutPlace((cause as Error).message)}`, { cause });
+  }
 }
 
 /** Where the offending value stands, or for a key that is missing what should hold it. */

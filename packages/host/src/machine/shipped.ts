@@ -4,6 +4,7 @@ import type { Sysfs } from '@vfiokit/driver-model';
 import { VfioError } from '@vfiokit/uapi';
 import { LiveSysfs } from '../sysfs/live-sysfs.js';
 import { readCapture } from '../sysfs/read-capture.js';
+import { fileError } from '../sysfs/system-errno.js';
 import type { MachineDescription } from './description.js';
 import { Machine, type MachineOptions } from './machine.js';
 import { readDescription } from './read-description.js';
@@ -71,8 +72,16 @@ export async function openMachine(
       `${name}: no such machine or file; name live, a description's file, a capture, or one of ${shippedMachines().join(', ')}`,
     );
   if (/\.(ya?ml|json)$/.test(name) && statSync(name).isFile())
-    return modelled(name, readDescription(readFileSync(name, 'utf8'), name), options);
+    return modelled(name, readDescription(textOf(name), name), options);
   return { name, sysfs: await readCapture(name), machine: undefined };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw fileError(path, error);
+  }
 }
 
 function modelled(

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { VfioError } from '@vfiokit/uapi';
@@ -6,7 +6,7 @@ import { unpackTar } from 'modern-tar';
 import bzip from 'seek-bzip';
 import { CaptureSysfs } from './capture-sysfs.js';
 import { DirectoryTree, type FileTree, MemoryTree, Subtree } from './file-tree.js';
-import { errnoOf } from './system-errno.js';
+import { fileError } from './system-errno.js';
 
 /** How deep a capture's root may lie below the folders that an archive puts around it. */
 const MAX_DEPTH = 3;
@@ -18,19 +18,14 @@ const MAX_DEPTH = 3;
  * @throws VfioError `ENOENT`, `EACCES`; `EINVAL` for what is no archive or is cut short, or holds no PCI bus.
  */
 export async function readCapture(path: string): Promise<CaptureSysfs> {
-  const tree = isDirectory(path) ? new DirectoryTree(path) : await readArchive(path);
-  return new CaptureSysfs(rootedTree(tree, path));
-}
-
-function isDirectory(path: string): boolean {
   try {
-    return statSync(path).isDirectory();
+    if (!statSync(path).isDirectory())
+      return new CaptureSysfs(rootedTree(await readArchive(path), path));
+    readdirSync(path);
   } catch (error) {
-    const code = errnoOf(error) === -13 ? 'EACCES' : 'ENOENT';
-    throw new VfioError(code, `${path}: no such capture; name a directory or an archive`, {
-      cause: error,
-    });
+    throw fileError(path, error);
   }
+  return new CaptureSysfs(rootedTree(new DirectoryTree(path), path));
 }
 
 async function readArchive(path: string): Promise<FileTree> {

@@ -1,11 +1,13 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Sysfs } from '@vfiokit/driver-model';
 import { readText } from '@vfiokit/driver-model';
 import { VfioError } from '@vfiokit/uapi';
 import { packTar } from 'modern-tar';
+import { fileError } from './system-errno.js';
 import { BINDING_FILES, type WalkedEntry, walk } from './walk.js';
+import { writeWhole } from './write-whole.js';
 
 /** What was written, in numbers. */
 export interface CaptureCount {
@@ -25,9 +27,10 @@ const INDEX_FILES = [
 
 /**
  * Writes what binding touches of a machine as an archive that `--machine` takes: `.tar.gz`, or `.tar` by its name. What
- * exists and could not be read is listed in it, so that a reader can tell it from what is not there.
+ * exists and could not be read is listed in it, so that a reader can tell it from what is not there. The file is written
+ * whole or not at all, over one that is there.
  *
- * @throws VfioError `ENODEV` for a machine without a PCI bus, `EIO` if the file can't be written.
+ * @throws VfioError `ENODEV` for a machine without a PCI bus; what the file system answers.
  */
 export async function writeCapture(sysfs: Sysfs, file: string): Promise<CaptureCount> {
   const entries: Parameters<typeof packTar>[0][number][] = [];
@@ -58,41 +61,56 @@ export async function writeCapture(sysfs: Sysfs, file: string): Promise<CaptureC
     body: list,
   });
   const tar = await packTar(entries);
-  try {
-    await writeFile(file, file.endsWith('.tar') ? tar : gzipSync(tar));
-  } catch (cause) {
-    throw new VfioError('EIO', `${file}: can't be written`, { cause });
-  }
+  await writeWhole(file, file.endsWith('.tar') ? tar : gzipSync(tar));
   return { files, links, unreadable: unreadable.length };
 }
 
-/** Writes a machine's `/sys` as plain files, so that other tools can read it: `lspci -O sysfs.path=DIR/bus/pci`. */
+/**
+ * Writes a machine's `/sys` as plain files, so that other tools can read it: `lspci -O sysfs.path=DIR/bus/pci`. Where it
+ * fails nothing is left behind.
+ *
+ * @param folder one that is empty, or is not there in a folder that is.
+ * @throws VfioError `ENOTEMPTY` for a folder with something in it; what the file system answers.
+ */
 export async function exportSysfs(sysfs: Sysfs, folder: string): Promise<CaptureCount> {
-  const count = { files: 0, links: 0, unreadable: 0 };
+  const part = `${folder.replace(/\/+$/, '')}.${process.pid}.part`;
   try {
-    for await (const one of walk(
-      sysfs,
-      BINDING_FILES.filter((path) => path.startsWith('/sys/')),
-    )) {
-      const place = join(folder, one.path.slice('/sys/'.length));
-      if (one.type === 'directory') await mkdir(place, { recursive: true });
-      else {
-        await mkdir(dirname(place), { recursive: true });
-        if (one.type === 'link') {
-          await symlink(one.target, place);
-          count.links += 1;
-        } else if (one.type === 'file') {
-          await writeFile(place, one.data);
-          count.files += 1;
-        } else count.unreadable += 1;
-      }
+    if (!(await isFree(folder)))
+      throw new VfioError(
+        'ENOTEMPTY',
+        `${folder}: has something in it; name a folder that is empty`,
+      );
+    await mkdir(part);
+    try {
+      const count = await writeTree(sysfs, part);
+      await rename(part, folder);
+      return count;
+    } finally {
+      await rm(part, { recursive: true, force: true });
     }
   } catch (cause) {
-    throw new VfioError(
-      'EIO',
-      `${folder}: the tree can't be written there; name a folder that does not exist`,
-      { cause },
-    );
+    throw fileError(folder, cause);
+  }
+}
+
+async function isFree(folder: string): Promise<boolean> {
+  const there = await stat(folder).catch(() => undefined);
+  return there === undefined || (await readdir(folder)).length === 0;
+}
+
+async function writeTree(sysfs: Sysfs, folder: string): Promise<CaptureCount> {
+  const count = { files: 0, links: 0, unreadable: 0 };
+  const wanted = BINDING_FILES.filter((path) => path.startsWith('/sys/'));
+  for await (const one of walk(sysfs, wanted)) {
+    const place = join(folder, one.path.slice('/sys/'.length));
+    await mkdir(one.type === 'directory' ? place : dirname(place), { recursive: true });
+    if (one.type === 'link') {
+      await symlink(one.target, place);
+      count.links += 1;
+    } else if (one.type === 'file') {
+      await writeFile(place, one.data);
+      count.files += 1;
+    } else if (one.type === 'unreadable') count.unreadable += 1;
   }
   return count;
 }
