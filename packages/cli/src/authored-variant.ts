@@ -4,6 +4,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Variant } from '@vfiokit/core';
 import { VfioError } from '@vfiokit/uapi';
+import { packageEntry } from './package-entry.js';
 
 /** What the export is called by which a package of drivers joins machines: `variant`, or `acmeVariant`. */
 const EXPORT = /^variant$|Variant$/;
@@ -12,7 +13,7 @@ const EXPORT = /^variant$|Variant$/;
  * The variant of a package or of a built module, which exports one function that is called so.
  *
  * @param word the path of a module, or the name of an installed package; both seen from a directory.
- * @throws VfioError `ENOENT` for a module that is not there, `EINVAL` for one that can't be loaded or has no variant, or
+ * @throws VfioError `ENOENT` for a module that is not there, or a folder, `EINVAL` for one that can't be loaded or has no variant, or
  * more than one.
  */
 export async function authoredVariant(word: string, from = process.cwd()): Promise<Variant> {
@@ -36,13 +37,19 @@ export async function authoredVariant(word: string, from = process.cwd()): Promi
 
 function find(word: string, from: string): string {
   const path = resolve(from, word);
-  if (statSync(path, { throwIfNoEntry: false })?.isFile()) return path;
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isFile()) return path;
   if (!/^\.{1,2}\//.test(word) && !isAbsolute(word))
     try {
-      return createRequire(join(from, 'package.json')).resolve(word);
+      return packageEntry(word, from) ?? createRequire(join(from, 'package.json')).resolve(word);
     } catch {
-      // Neither a file nor a package: what is said below.
+      // No package either: what is said below.
     }
+  if (found?.isDirectory())
+    throw new VfioError(
+      'ENOENT',
+      `${word}: is a folder; name the built module in it, such as ${join(word, 'dist/index.js')}`,
+    );
   throw new VfioError(
     'ENOENT',
     `${word}: no such module; name a package, or the path of a built module such as ./examples/acme/dist/index.js`,

@@ -33,17 +33,38 @@ describe("an author's variant", () => {
     expect(await said(join(folder, path))).toMatch(/^(variant|acmeVariant)$/);
   });
 
-  it('is found in a package that is installed where one is', async () => {
-    module(
-      'node_modules/@acme/driver/package.json',
-      JSON.stringify({ name: '@acme/driver', exports: { '.': { default: './index.mjs' } } }),
-    );
-    module('node_modules/@acme/driver/index.mjs', SAYS('variant'));
-    expect(await said('@acme/driver')).toBe('variant');
+  it.each<[string, string, object]>([
+    ['a default', '@acme/driver', { exports: { '.': { default: './index.mjs' } } }],
+    ['an entry for import alone', 'esm-driver', { exports: { import: './index.mjs' } }],
+    [
+      'conditions in conditions',
+      '@acme/deep',
+      { exports: { '.': { types: './index.d.ts', node: { import: ['./index.mjs'] } } } },
+    ],
+    ['an entry beside the main one', '@acme/two/nic', { exports: { './nic': './index.mjs' } }],
+    ['one file', '@acme/plain', { exports: './index.mjs' }],
+    ['a main file', 'old-driver', { main: './index.mjs' }],
+    [
+      'one entry each for require and import',
+      'dual-driver',
+      { exports: { require: './index.cjs', import: './index.mjs' } },
+    ],
+  ])('is found in an installed package with %s', async (_what, word, manifest) => {
+    const name = word.replace(/(?<=^@acme\/\w+)\/.*/, '');
+    module(`node_modules/${name}/package.json`, JSON.stringify({ name, ...manifest }));
+    module(`node_modules/${name}/index.mjs`, SAYS('variant'));
+    expect(await said(word)).toBe('variant');
   });
 
   it.each([
     ['nowhere', '', 'ENOENT', /^nowhere: no such module; name a package, or the path of a built/],
+    ['@nowhere/driver', '', 'ENOENT', /^@nowhere\/driver: no such module; name a package/],
+    [
+      'node_modules',
+      '',
+      'ENOENT',
+      /^node_modules: is a folder; .* such as node_modules\/dist\/index\.js$/,
+    ],
     ['./nowhere.js', '', 'ENOENT', /^\.\/nowhere\.js: no such module/],
     ['none.mjs', SAYS('main'), 'EINVAL', /^none\.mjs: exports no variant; export one function/],
     ['no-function.mjs', 'export const variant = 1;', 'EINVAL', /exports no variant/],
