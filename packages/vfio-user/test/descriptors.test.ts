@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { bench, bytes, cut, message, type Peer, u32, u64 } from './peer.js';
 
 const EINVAL = 22;
+/** What a transport hands over in place of descriptors for which the process had no room. */
+const LOST = -1;
 
 const mapMessage = (id: number, address: number) =>
   message(2, bytes(u32(32, 3), u64(0, address, 0x1000)), { id });
@@ -123,6 +125,35 @@ describe('descriptors and the messages that they belong to', () => {
     expect(stage.descriptors).toBe(before + 14);
     peer.client.disconnect();
     expect(stage.descriptors).toBe(before);
+  });
+
+  test('a message that never becomes whole brings no more than the kernel passes at a time', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const before = stage.descriptors;
+    const start = message(8, new Uint8Array(200));
+    peer.client.send(start.subarray(0, 1), peer.eventfds(253).fds);
+    expect(peer.closed).toBe(false);
+    peer.client.send(start.subarray(1, 2), peer.eventfds(253).fds);
+    expect(peer.closed).toBe(true);
+    expect(stage.descriptors).toBe(before);
+    expect(stage.hello().stays).toBe(true);
+  });
+
+  test.each<[string, number, Uint8Array]>([
+    ['DMA_MAP', 2, bytes(u32(32, 3), u64(0, 0x1000, 0x1000))],
+    ['SET_IRQS', 8, u32(20, 0x24, 2, 0, 1)],
+    ['GET_INFO', 4, u32(16, 0, 0, 0)],
+    ['REGION_READ', 9, bytes(u64(0), u32(0, 4))],
+  ])('%s is refused if its descriptors could not be received', async (_, command, payload) => {
+    using stage = await bench();
+    const peer = stage.hello();
+    expect(peer.errno(command, payload, [LOST])).toBe(EINVAL);
+    expect(peer.all(command, payload, [LOST], { flags: 0x10 })).toEqual([]);
+    expect(stage.memory.windows.size).toBe(0);
+    peer.client.send(message(command, payload).subarray(0, 20), [LOST]);
+    peer.client.disconnect();
+    expect(stage.hello().stays).toBe(true);
   });
 
   test('descriptors of a message that never became whole are closed', async () => {

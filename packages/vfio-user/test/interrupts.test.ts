@@ -48,6 +48,19 @@ describe('binding', () => {
     expect(files[0]!.count).toBe(1);
   });
 
+  test('takes eventfds and nothing else, or keeps what was', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const { fds, files } = peer.eventfds(1);
+    peer.irqs(TRIGGER | EVENTFD, MSIX, 0, 1, { fds });
+    const before = stage.descriptors;
+    const mixed = [...peer.eventfds(1).fds, peer.file(new Uint8Array(8))];
+    expect(peer.irqs(TRIGGER | EVENTFD, MSIX, 0, 2, { fds: mixed })).toBe(EINVAL);
+    expect(stage.descriptors).toBe(before);
+    stage.device.raise(MSIX, 0);
+    expect(files[0]!.count).toBe(1);
+  });
+
   test.each([INTX, MSIX, ERR])('[vfio-user:93] no descriptors unbind, index %i', async (index) => {
     using stage = await bench();
     const peer = stage.hello();
@@ -141,6 +154,44 @@ describe('firing and masking', () => {
     expect(peer.irqs(UNMASK | NONE, MSIX, 5, 1)).toBe(0);
     expect(files[0]!.count).toBe(1);
     expect(stage.device.masks).toEqual(['mask 2:5+1', 'unmask 2:5+1']);
+  });
+
+  test('[vfio-user:100] bools say which vectors are masked', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const { fds, files } = peer.eventfds(3);
+    peer.irqs(TRIGGER | EVENTFD, MSIX, 5, 3, { fds });
+    expect(peer.irqs(MASK | BOOL, MSIX, 5, 3, { data: [1, 0, 1] })).toBe(0);
+    for (const vector of [5, 6, 7]) stage.device.raise(MSIX, vector);
+    expect(files.map(({ count }) => count)).toEqual([0, 1, 0]);
+    expect(peer.irqs(UNMASK | BOOL, MSIX, 5, 3, { data: [0, 0, 1] })).toBe(0);
+    expect(files.map(({ count }) => count)).toEqual([0, 1, 1]);
+  });
+
+  test('a reset drops what a mask holds back, and leaves the mask', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    const { fds, files } = peer.eventfds(1);
+    peer.irqs(TRIGGER | EVENTFD, MSIX, 5, 1, { fds });
+    peer.irqs(MASK | NONE, MSIX, 5, 1);
+    stage.device.raise(MSIX, 5);
+    expect(peer.errno(13)).toBe(0);
+    peer.irqs(UNMASK | NONE, MSIX, 5, 1);
+    expect(files[0]!.count).toBe(0);
+    stage.device.raise(MSIX, 5);
+    expect(files[0]!.count).toBe(1);
+  });
+
+  test('masks go with the vectors that are disabled', async () => {
+    using stage = await bench();
+    const peer = stage.hello();
+    peer.irqs(TRIGGER | EVENTFD, MSIX, 5, 1, { fds: peer.eventfds(1).fds });
+    peer.irqs(MASK | NONE, MSIX, 5, 1);
+    peer.irqs(TRIGGER | NONE, MSIX, 0, 0);
+    const { fds, files } = peer.eventfds(1);
+    peer.irqs(TRIGGER | EVENTFD, MSIX, 5, 1, { fds });
+    stage.device.raise(MSIX, 5);
+    expect(files[0]!.count).toBe(1);
   });
 
   test('[vfio-user:100] ERR can not be masked and is one', async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,10 @@ import { bytes, json, message, u32, u64 } from './peer.js';
 import { TestDevice } from './test-device.js';
 
 const system = await loadSystem();
+const eventfd: (count: number, flags: number) => number =
+  system === undefined
+    ? () => -1
+    : (await import('koffi')).default.load(null).func('eventfd', 'int', ['uint', 'int']);
 const DONTWAIT = 0x40;
 const EAGAIN = 11;
 
@@ -162,6 +166,84 @@ describe.skipIf(system === undefined)('a UNIX socket with descriptors', () => {
     shared.bytes[0x2010] = 0x42;
     expect(mapped[0x2010]).toBe(0x42);
     os.close(descriptor!);
+    os.close(client.fd);
+    await gone(server);
+    server.close();
+  });
+
+  test('[vfio-user:90] an interrupt writes 1 to its eventfd', async () => {
+    const { device, server, client } = await stage();
+    const fd = eventfd(0, 0);
+    await client.ask(message(8, u32(20, 0x24, 2, 3, 1)), fd);
+    device.raise(2, 3);
+    const counter = new BigUint64Array(1);
+    expect(readSync(fd, counter)).toBe(8);
+    expect(counter[0]).toBe(1n);
+    os.close(fd);
+    os.close(client.fd);
+    await gone(server);
+    server.close();
+  });
+
+  test.each([
+    ['a file', () => os.memfdCreate('file', 0)],
+    ['a socket', () => os.connect(path)],
+  ])('what is no eventfd is not bound to an interrupt: %s', async (_, open) => {
+    const { server, client } = await stage();
+    const fd = open();
+    const { data } = await client.ask(message(8, u32(20, 0x24, 2, 3, 1)), fd);
+    expect(new DataView(data.buffer).getUint32(12, true)).toBe(22);
+    os.close(fd);
+    os.close(client.fd);
+    await gone(server);
+    server.close();
+  });
+
+  test('an untrusted client does not block the server by an eventfd that is full', () => {
+    const { descriptors } = new UnixTransport(os, { trusted: false });
+    const fd = eventfd(0, 0);
+    const most = 2n ** 64n - 2n;
+    writeSync(fd, BigUint64Array.of(most - 1n));
+    descriptors.signal(fd);
+    descriptors.signal(fd);
+    const counter = new BigUint64Array(1);
+    readSync(fd, counter);
+    expect(counter[0]).toBe(most);
+    os.close(fd);
+  });
+
+  test.each([
+    ['some of them', 24],
+    ['all of them', 0],
+  ])('a message is refused whose descriptors the kernel had to drop, %s', async (_, control) => {
+    let dropping = false;
+    const short: System = {
+      ...os,
+      recvmsg(fd, header, flags) {
+        const got = os.recvmsg(fd, header, flags);
+        const view = new DataView(header.buffer);
+        if (got > 0 && dropping && view.getUint32(40, true) > 0) {
+          const received = os.view(Number(view.getBigUint64(32, true)), 24);
+          if (control === 0)
+            os.close(new DataView(received.buffer, received.byteOffset).getInt32(16, true));
+          view.setUint32(40, control, true);
+          view.setUint32(48, 8, true);
+        }
+        return got;
+      },
+    };
+    const transport = new UnixTransport(short, { spin: 0 });
+    const device = new TestDevice();
+    const server = await VfioUserServer.listen({ device, transport, path });
+    const client = new SocketClient(os, os.connect(path));
+    await client.ask(message(1, json('{}\0')));
+    const { fd } = memfd(0x1000);
+    const before = openDescriptors();
+    dropping = true;
+    const { data } = await client.ask(map(0, 0x1000), fd);
+    expect(new DataView(data.buffer).getUint32(12, true)).toBe(22);
+    expect(openDescriptors()).toBe(before);
+    os.close(fd);
     os.close(client.fd);
     await gone(server);
     server.close();

@@ -10,7 +10,8 @@ const F_SEAL_SHRINK = 0x2;
 export interface MemoryTrust {
   /**
    * Map every file. A client that makes its file smaller afterwards kills the server with SIGBUS; without trust only files
-   * that are sealed against that are mapped, and others are read and written.
+   * that are sealed against that are mapped, and others are read and written. Nor is an eventfd signalled then whose counter
+   * is full, which a client may have made to block the server.
    */
   readonly trusted: boolean;
 }
@@ -19,7 +20,13 @@ export interface MemoryTrust {
 export class LinuxDescriptors implements Descriptors {
   /** What is written to an eventfd. */
   readonly #one = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
-  readonly #file: FileIdentity = { isFile: false, device: 0, inode: 0, size: 0 };
+  readonly #file: FileIdentity = {
+    isFile: false,
+    isAnonymous: false,
+    device: 0,
+    inode: 0,
+    size: 0,
+  };
   readonly #mappings: FileMapping[] = [];
 
   constructor(
@@ -36,8 +43,12 @@ export class LinuxDescriptors implements Descriptors {
     this.system.close(fd);
   }
 
+  isEventFd(fd: number): boolean {
+    return this.system.identify(fd, this.#file) === 0 && this.#file.isAnonymous;
+  }
+
   signal(fd: number): void {
-    this.system.write(fd, this.#one);
+    if (this.trust.trusted || this.system.isWritable(fd)) this.system.write(fd, this.#one);
   }
 
   open(fd: number, window: FileWindow): ClientFile | number {

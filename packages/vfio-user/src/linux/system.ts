@@ -15,6 +15,8 @@ export interface System {
   send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
   write(fd: number, bytes: Uint8Array): number;
   close(fd: number): number;
+  /** Whether a write would not block now. */
+  isWritable(fd: number): boolean;
   /** How long a receive and a send may block, in microseconds. */
   setTimeouts(fd: number, receive: number, send: number): void;
   /** Lets others run who wait for this processor. */
@@ -48,6 +50,8 @@ export interface System {
 /** Which file it is. */
 export interface FileIdentity {
   isFile: boolean;
+  /** Of no type that a file system knows, as eventfds are. */
+  isAnonymous: boolean;
   device: number;
   inode: number;
   /** Bytes. */
@@ -77,6 +81,7 @@ const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 /** Minor numbers take 20 bits. */
 const MINORS = 2 ** 20;
+const POLLOUT = 0x4;
 const SUN_PATH = 108;
 const MICROSECONDS = 1_000_000;
 
@@ -113,6 +118,7 @@ function makeSystem(koffi: typeof import('koffi').default): System {
   const send = bind('send', I, I, P, L, I);
   const write = bind('write', I, I, P, L);
   const close = bind('close', I, I);
+  const poll = bind('poll', I, P, L, I);
   const setsockopt = bind('setsockopt', I, I, I, I, L, I);
   const schedYield = bind('sched_yield', I);
   const clockGettime = bind('clock_gettime', I, I, P);
@@ -135,6 +141,10 @@ function makeSystem(koffi: typeof import('koffi').default): System {
   const statView = new DataView(stat.buffer);
   const clock = new Uint8Array(new ArrayBuffer(16));
   const clockView = new DataView(clock.buffer);
+
+  // struct pollfd: a descriptor, what is asked of it, and the answer.
+  const pollFd = new Uint8Array(new ArrayBuffer(8));
+  const pollView = new DataView(pollFd.buffer);
 
   const unixAddress = (path: string): number => {
     const bytes = new TextEncoder().encode(path);
@@ -165,6 +175,11 @@ function makeSystem(koffi: typeof import('koffi').default): System {
     send: (fd, bytes, length, flags) => checked(send(fd, bytes, length, flags)),
     write: (fd, bytes) => checked(write(fd, bytes, bytes.length)),
     close: (fd) => checked(close(fd)),
+    isWritable(fd) {
+      pollView.setInt32(0, fd, true);
+      pollView.setInt16(4, POLLOUT, true);
+      return poll(pollFd, 1, 0) === 1 && (pollView.getInt16(6, true) & POLLOUT) !== 0;
+    },
     setTimeouts(fd, receive, sending) {
       for (const [option, time] of [
         [SO_RCVTIMEO, receive],
@@ -188,7 +203,9 @@ function makeSystem(koffi: typeof import('koffi').default): System {
     identify(fd, into) {
       const error = checked(statx(fd, zero, AT_EMPTY_PATH, STATX_TYPE_INO_SIZE, stat));
       if (error < 0) return error;
-      into.isFile = (statView.getUint16(STATX_MODE, true) & S_IFMT) === S_IFREG;
+      const type = statView.getUint16(STATX_MODE, true) & S_IFMT;
+      into.isFile = type === S_IFREG;
+      into.isAnonymous = type === 0;
       into.device =
         statView.getUint32(STATX_DEV_MAJOR, true) * MINORS +
         statView.getUint32(STATX_DEV_MINOR, true);

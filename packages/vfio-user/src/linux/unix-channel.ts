@@ -1,5 +1,5 @@
 import { EAGAIN, EINTR } from '@vfiokit/uapi';
-import type { Channel, ChannelUser } from '../transport/channel.js';
+import { type Channel, type ChannelUser, LOST_FD } from '../transport/channel.js';
 import { MessageHeader } from './message-header.js';
 import { Patience } from './patience.js';
 import type { System } from './system.js';
@@ -28,6 +28,7 @@ const STREAM_BYTES = 128;
 const STREAM_NANOSECONDS = 4_000;
 
 const NO_FDS: readonly number[] = [];
+const LOST: readonly number[] = [LOST_FD];
 
 const ticksSince = (began: number, now: number) => (now - began + TICKS_MODULO) % TICKS_MODULO;
 
@@ -146,7 +147,8 @@ export class UnixChannel implements Channel {
     if (got === -EAGAIN && mayBlock) got = this.#sleep();
     if (got > 0) {
       this.#streaming = got >= STREAM_BYTES;
-      this.#user.received(got, this.#incoming.controlLength === 0 ? NO_FDS : this.#takeFds());
+      const none = this.#incoming.controlLength === 0 && (this.#incoming.flags & MSG_CTRUNC) === 0;
+      this.#user.received(got, none ? NO_FDS : this.#takeFds());
       return got;
     }
     if (got === -EAGAIN || got === -EINTR) return 0;
@@ -191,15 +193,20 @@ export class UnixChannel implements Channel {
 
   /** The descriptors in the control message. Should some have been cut off, the others are no use either. */
   #takeFds(): readonly number[] {
+    const fds = this.#incoming.controlLength === 0 ? [] : this.#readFds();
+    if ((this.#incoming.flags & MSG_CTRUNC) === 0) return fds;
+    for (const fd of fds) this.system.close(fd);
+    return LOST;
+  }
+
+  #readFds(): number[] {
     const control = this.#control;
     if (control.getUint32(8, true) !== SOL_SOCKET || control.getUint32(12, true) !== SCM_RIGHTS)
-      return NO_FDS;
+      return [];
     const count = (control.getUint32(0, true) - CMSG_HEADER) / 4;
     const fds: number[] = [];
     for (let i = 0; i < count; i += 1) fds.push(control.getInt32(CMSG_HEADER + 4 * i, true));
-    if ((this.#incoming.flags & MSG_CTRUNC) === 0) return fds;
-    for (const fd of fds) this.system.close(fd);
-    return NO_FDS;
+    return fds;
   }
 
   /** Puts a descriptor into the control message; how long it is. */

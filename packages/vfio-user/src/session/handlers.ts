@@ -88,14 +88,20 @@ export class Handlers {
   /** Takes the client's interrupts and the state of a migration away, and resets the device. */
   close(): void {
     const { client, failed } = this.served;
-    try {
-      this.#interrupts.clear();
-      this.#irqs.close();
-      this.#migration.close();
-      if ((client.info().flags & VFIO_DEVICE_FLAGS_RESET) !== 0) client.reset();
-    } catch (error) {
-      failed(error);
-    }
+    const steps = [
+      () => this.#interrupts.clear(),
+      () => this.#irqs.close(),
+      () => this.#migration.close(),
+      () => {
+        if ((client.info().flags & VFIO_DEVICE_FLAGS_RESET) !== 0) client.reset();
+      },
+    ];
+    for (const step of steps)
+      try {
+        step();
+      } catch (error) {
+        failed(error);
+      }
   }
 
   #info(payload: Uint8Array): Reply {
@@ -109,6 +115,7 @@ export class Handlers {
 
   #reset(): number {
     this.served.client.reset();
+    this.#interrupts.reset();
     return 0;
   }
 }

@@ -53,8 +53,14 @@ class Vector {
   /** Forgets the client. */
   unbind(): void {
     const before = this.swap(-1);
+    this.#masked = false;
     this.#pending = false;
     if (before >= 0) this.descriptors.close(before);
+  }
+
+  /** Forgets a signal that is held back. */
+  drop(): void {
+    this.#pending = false;
   }
 
   setMasked(masked: boolean): void {
@@ -77,9 +83,9 @@ interface IrqCommand {
   readonly start: number;
   readonly count: number;
   readonly action: IrqAction;
-  /** Which of the vectors are meant; those with a descriptor are bound. */
-  readonly chosen: readonly number[];
   readonly data: 'none' | 'bool' | 'eventfd';
+  /** Which of the vectors are meant; all of them without it. */
+  readonly bools: readonly boolean[] | undefined;
 }
 
 const ACTIONS = new Map<number, IrqAction>(
@@ -136,8 +142,14 @@ export class Interrupts {
     return this.#active[index] ? this.#forward(command) : 0;
   }
 
-  /** Takes every interrupt away from the client. */
+  /** The device was reset: what is pending is not its any more. Bound eventfds and masks stay, which are the client's. */
+  reset(): void {
+    for (const vectors of this.#vectors) for (const vector of vectors) vector.drop();
+  }
+
+  /** Takes every interrupt away from the client, whatever the device says to it. */
   clear(): void {
+    for (const vectors of this.#vectors) for (const vector of vectors) vector.unbind();
     for (const index of this.#active.keys()) this.#disable(index);
   }
 
@@ -169,17 +181,17 @@ export class Interrupts {
     if (data === 'eventfd') {
       // An eventfd that unmasks would have to be watched; a client that is told so sends messages instead.
       if (action !== 'trigger' || (fds.length !== 0 && fds.length !== count)) return -EINVAL;
+      if (!fds.every((fd) => this.descriptors.isEventFd(fd))) return -EINVAL;
     }
-    const bools = payload.subarray(vfioIrqSet.size);
-    if (data === 'bool' && bools.length !== count) return -EINVAL;
-    const all = Array.from({ length: count }, (_, i) => start + i);
-    const chosen = data === 'bool' ? all.filter((_, i) => bools[i] !== 0) : all;
-    return { index, start, count, action, chosen, data };
+    const named = payload.subarray(vfioIrqSet.size);
+    if (data === 'bool' && named.length !== count) return -EINVAL;
+    const bools = data === 'bool' ? Array.from(named, (byte) => byte !== 0) : undefined;
+    return { index, start, count, action, data, bools };
   }
 
   #bind(command: IrqCommand, fds: number[]): number {
     const { index, start, count } = command;
-    const taken = fds.length === 0 ? command.chosen.map(() => -1) : fds.slice();
+    const taken = fds.length === 0 ? Array.from({ length: count }, () => -1) : fds.slice();
     const whole = index === VFIO_PCI_MSI_IRQ_INDEX || index === VFIO_PCI_MSIX_IRQ_INDEX;
     if (!whole && fds.length === 0) return this.#disable(index);
     const first = this.#active[index] || !whole ? start : 0;
@@ -213,9 +225,10 @@ export class Interrupts {
 
   /** INTx is masked by the device, message interrupts on their way. */
   #mask(command: IrqCommand): number {
-    const { index, action, chosen } = command;
+    const { index, action, start, count, bools } = command;
     if (index === VFIO_PCI_INTX_IRQ_INDEX) return this.#active[index] ? this.#forward(command) : 0;
-    for (const vector of chosen) this.#vector(index, vector).setMasked(action === 'mask');
+    for (let i = 0; i < count; i += 1)
+      if (bools?.[i] !== false) this.#vector(index, start + i).setMasked(action === 'mask');
     try {
       return this.#active[index] ? this.#forward(command) : 0;
     } catch (error) {
@@ -225,10 +238,9 @@ export class Interrupts {
     }
   }
 
-  #forward({ index, action, start, count, chosen, data }: IrqCommand): number {
-    const bools = Array.from({ length: count }, (_, i) => chosen.includes(start + i));
+  #forward({ index, action, start, count, bools }: IrqCommand): number {
     this.client.setIrqs(
-      data === 'bool' ? { index, action, start, bools } : { index, action, start, count },
+      bools === undefined ? { index, action, start, count } : { index, action, start, bools },
     );
     return 0;
   }

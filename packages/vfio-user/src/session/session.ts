@@ -23,7 +23,7 @@ import {
 } from '../protocol/header.js';
 import { type Limits, negotiate } from '../protocol/version.js';
 import type { Trace } from '../trace.js';
-import type { Channel, ChannelUser } from '../transport/channel.js';
+import { type Channel, type ChannelUser, LOST_FD } from '../transport/channel.js';
 import type { Descriptors } from '../transport/descriptors.js';
 import { Inbox } from '../transport/inbox.js';
 import type { UnmapMode } from './dma-commands.js';
@@ -34,6 +34,9 @@ import { Outbox } from './outbox.js';
 import { RegionAccess } from './region-access.js';
 import type { ServedRegion } from './regions.js';
 import type { Reply } from './reply.js';
+
+/** Descriptors that may wait for the rest of their message: as many as the kernel passes with one, and some. */
+const MOST_FDS_WAITING = 256;
 
 /** What a session is about. */
 export interface Served {
@@ -99,6 +102,8 @@ export class Session implements ChannelUser {
   received(length: number, fds: readonly number[]): void {
     this.inbox.received(length, fds);
     this.#run();
+    // A message that never ends could take every descriptor that the process may have.
+    if (this.inbox.held > MOST_FDS_WAITING) this.close();
   }
 
   writable(): void {
@@ -145,6 +150,7 @@ export class Session implements ChannelUser {
     this.served.trace?.('received', this.inbox.bytes.subarray(at, at + size), fds.length);
     if ((view.getUint32(at + HEADER_FLAGS, true) & TYPE_MASK) !== TYPE_COMMAND)
       this.#other(at, size);
+    else if (fds.length > 0 && fds.includes(LOST_FD)) this.#reply(at, -EINVAL);
     else if (this.#client === undefined) this.#version(at, size);
     else
       switch (view.getUint16(at + HEADER_COMMAND, true)) {
@@ -160,14 +166,18 @@ export class Session implements ChannelUser {
         default:
           this.#command(at, size, fds);
       }
-    for (const fd of fds) this.served.descriptors.close(fd);
+    if (fds.length > 0) this.#discard(fds);
+  }
+
+  #discard(fds: readonly number[]): void {
+    for (const fd of fds) if (fd !== LOST_FD) this.served.descriptors.close(fd);
   }
 
   /** A command for which there is time. What it takes over is removed from `fds`. */
   #command(at: number, size: number, fds: number[]): void {
     const { view } = this.inbox;
     const reply = this.#handlers.run(view.getUint16(at + HEADER_COMMAND, true), at, size, fds);
-    if ((view.getUint32(at + HEADER_FLAGS, true) & FLAG_NO_REPLY) === 0) this.#reply(at, reply);
+    this.#reply(at, reply);
   }
 
   /** The first message settles what both sides accept, or there is no connection. */
@@ -189,9 +199,14 @@ export class Session implements ChannelUser {
     this.#reply(at, outcome.reply);
   }
 
-  /** @param at where the request starts. */
+  /**
+   * Answers a command, unless no reply is wanted.
+   *
+   * @param at where it starts.
+   */
   #reply(at: number, reply: Reply): void {
     const { view, bytes } = this.inbox;
+    if ((view.getUint32(at + HEADER_FLAGS, true) & FLAG_NO_REPLY) !== 0) return;
     const id = view.getUint16(at + HEADER_ID, true);
     const command = view.getUint16(at + HEADER_COMMAND, true);
     if (typeof reply !== 'number') {
@@ -254,11 +269,11 @@ export class Session implements ChannelUser {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { memory, descriptors, ended } = this.served;
+    const { memory, ended } = this.served;
     this.#outbox.clear();
     this.#requests.close();
     memory.detach();
-    for (const fd of this.inbox.clear()) descriptors.close(fd);
+    this.#discard(this.inbox.clear());
     // Before the negotiation no command is run; one who only knocked has left nothing behind.
     if (this.#client !== undefined) this.#handlers.close();
     ended();

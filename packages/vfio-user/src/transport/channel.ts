@@ -22,6 +22,9 @@ export interface Channel {
   close(): void;
 }
 
+/** Stands for descriptors that were sent but could not be received, since this process has no room for more. */
+export const LOST_FD = -1;
+
 /** Whoever speaks over a channel. */
 export interface ChannelUser {
   /** Where received bytes go. */
@@ -30,7 +33,10 @@ export interface ChannelUser {
   readonly outbox: Uint8Array;
   /** Nothing is to be received for now: what was sent has not left yet. */
   readonly paused: boolean;
-  /** Bytes were put into the inbox, and descriptors came with them, which are the user's from now on. */
+  /**
+   * Bytes were put into the inbox, and descriptors came with them, which are the user's from now on; {@link LOST_FD} alone if
+   * they could not be received.
+   */
   received(length: number, fds: readonly number[]): void;
   /** What {@link Channel.send} did not take may be sent now. */
   writable(): void;

@@ -24,6 +24,8 @@ export interface FileWindow {
 /** What the system does with received descriptors. Extension point of transports: the Linux one has real ones. */
 export interface Descriptors {
   close(fd: number): void;
+  /** Whether a descriptor may be an eventfd; the kernel binds interrupts to nothing else. */
+  isEventFd(fd: number): boolean;
   /** Adds 1 to an eventfd. */
   signal(fd: number): void;
   /**
@@ -37,6 +39,7 @@ export interface Descriptors {
 /** Descriptors for transports that pass none. */
 export const NO_DESCRIPTORS: Descriptors = {
   close() {},
+  isEventFd: () => false,
   signal() {},
   open: () => -EBADF,
 };
@@ -67,6 +70,11 @@ export class MemoryDescriptors implements Descriptors {
 
   close(fd: number): void {
     if (!this.#open.delete(fd)) throw new Error(`descriptor ${fd}: closed twice`);
+  }
+
+  isEventFd(fd: number): boolean {
+    const file = this.#open.get(fd);
+    return file !== undefined && 'count' in file;
   }
 
   signal(fd: number): void {

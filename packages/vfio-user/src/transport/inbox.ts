@@ -22,6 +22,7 @@ export class Inbox {
   /** Stream position of the byte at 0. */
   #origin = 0;
   #arrivals: Arrival[] = [];
+  #held = 0;
 
   /**
    * @param largest bytes of the largest message.
@@ -45,10 +46,17 @@ export class Inbox {
     return this.bytes.length - this.#tail;
   }
 
+  /** How many descriptors have come that were not handed out. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** Notes bytes that were put at {@link tail}. */
   received(length: number, fds: readonly number[]): void {
     this.#tail += length;
-    if (fds.length > 0) this.#arrivals.push({ position: this.#origin + this.#tail - 1, fds });
+    if (fds.length === 0) return;
+    this.#arrivals.push({ position: this.#origin + this.#tail - 1, fds });
+    this.#held += fds.length;
   }
 
   /**
@@ -81,6 +89,7 @@ export class Inbox {
     const fds: number[] = [];
     while (this.#arrivals.length > 0 && this.#arrivals[0]!.position < end)
       fds.push(...this.#arrivals.shift()!.fds);
+    this.#held -= fds.length;
     return fds;
   }
 
@@ -88,6 +97,7 @@ export class Inbox {
   clear(): readonly number[] {
     const fds = this.#arrivals.flatMap((arrival) => [...arrival.fds]);
     this.#arrivals = [];
+    this.#held = 0;
     this.#head = 0;
     this.#tail = 0;
     return fds;
