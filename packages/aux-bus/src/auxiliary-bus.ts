@@ -67,13 +67,32 @@ export class AuxiliaryBus extends Bus<AuxiliaryDevice, AuxiliaryDriver> {
   }
 
   /**
-   * Publishes a child of a device (auxiliary_device_init, auxiliary_device_add).
+   * Puts a device on the bus (auxiliary_device_add). Whoever made it puts it if that fails.
+   *
+   * @throws VfioError `EINVAL` without the name of a module, `EEXIST` for a name that is taken.
+   */
+  override add(device: AuxiliaryDevice): Blocking<void> {
+    if (device.module === '')
+      throw new VfioError(
+        'EINVAL',
+        `${device.name}: an auxiliary device needs the name of a module`,
+      );
+    return super.add(device);
+  }
+
+  /**
+   * Publishes a child of a device (auxiliary_device_init, auxiliary_device_add). One that can't be added is released.
    *
    * @throws VfioError `EINVAL` for what it lacks, `EEXIST` for a name that is taken.
    */
   publish(spec: AuxiliaryDeviceSpec): AuxiliaryDevice {
     const device = new AuxiliaryDevice(spec);
-    void this.add(device);
+    try {
+      void this.add(device);
+    } catch (error) {
+      device.put();
+      throw error;
+    }
     return device;
   }
 

@@ -18,24 +18,25 @@ export interface AuxiliaryDeviceSpec {
 
 /** A piece of a device's function that another driver than the device's own may take (drivers/base/auxiliary.c). */
 export class AuxiliaryDevice extends Device {
+  readonly module: string;
   readonly id: number;
   readonly shared: unknown;
   readonly #release: (() => void) | undefined;
   #references = 1;
 
   /**
-   * auxiliary_device_init and the naming of auxiliary_device_add.
+   * auxiliary_device_init. Where this throws there is no device, and {@link AuxiliaryDeviceSpec.release} is not called; from
+   * then on the last reference calls it.
    *
-   * @throws VfioError `EINVAL` without a parent, a name or a module; a name that has a slash can't be a directory.
+   * @throws VfioError `EINVAL` without a parent or a name; a name that has a slash can't be a directory.
    */
   constructor({ module, name, id, parent, shared, release }: AuxiliaryDeviceSpec) {
     const subject = `${module}.${name}.${id}`;
     if (parent === undefined)
       throw new VfioError('EINVAL', `${subject}: an auxiliary device needs a parent`);
     if (name === '') throw new VfioError('EINVAL', `${subject}: an auxiliary device needs a name`);
-    if (module === '')
-      throw new VfioError('EINVAL', `${subject}: an auxiliary device needs the name of a module`);
     super(subject, parent);
+    this.module = module;
     this.id = id;
     this.shared = shared;
     this.#release = release;

@@ -135,6 +135,26 @@ describe('the auxiliary bus', () => {
     );
   });
 
+  test.each([
+    [{ name: '' }, 'EINVAL', 0],
+    [{ module: '' }, 'EINVAL', 1],
+    [{}, 'EEXIST', 1],
+  ])(
+    'a child that can not be published is released once there is one: %j',
+    (lacking, code, times) => {
+      const { bus, parent, publish } = fixture();
+      publish('foo', 'bar', 0);
+      let released = 0;
+      const release = () => {
+        released += 1;
+      };
+      const spec = { module: 'foo', name: 'bar', id: 0, parent, release, ...lacking };
+      expect(() => bus.publish(spec)).toThrow(expect.objectContaining({ code }));
+      expect(released).toBe(times);
+      expect([...bus.devices.keys()]).toEqual(['foo.bar.0']);
+    },
+  );
+
   test('the last reference releases a device', async () => {
     const { bus, parent } = fixture();
     let released = 0;

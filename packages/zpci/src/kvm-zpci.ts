@@ -105,7 +105,8 @@ export class KvmZpci {
     const { kzdev } = zdev;
     if (kzdev === undefined) return;
     if (zdev.gisa !== 0) {
-      if (kzdev.forwarded !== undefined) this.#stopForwarding(zdev, kzdev);
+      // Whatever firmware says: the device is about to go.
+      if (this.#stopForwarding(zdev, kzdev) < 0) this.#forgetForwarding(kzdev);
       reenable(zdev, 0);
     }
     const list = this.#functions.get(kzdev.vm)!;
@@ -160,9 +161,13 @@ export class KvmZpci {
   #stopForwarding(zdev: ZpciFunction, kzdev: KvmZpciDevice): number {
     if (kzdev.forwarded === undefined) return 0;
     if (!this.#setForwarding(zdev, false)) return -EIO;
+    this.#forgetForwarding(kzdev);
+    return 0;
+  }
+
+  #forgetForwarding(kzdev: KvmZpciDevice): void {
     this.#freeSummaryBits += 1;
     kzdev.forwarded = undefined;
-    return 0;
   }
 }
 

@@ -122,6 +122,18 @@ describe('a function that a virtual machine gets', () => {
     expect(host.kvm.register(zdev, host.vm)).toBe(0);
     expect(forward(host, { fh: zdev.fh })).toBe(0);
   });
+
+  it('is taken back with forwarding off even if firmware refuses to clear it', () => {
+    const host = setUp({ summaryBits: 1, setForwarding: (_, on) => on });
+    const [first, second] = [recordedFunction(), recordedFunction({ fh: 0x80020001 })];
+    for (const zdev of [first, second]) host.kvm.register(zdev, host.vm);
+    expect(forward(host, { fh: first.fh })).toBe(0);
+    expect(forward(host, { fh: first.fh, op: 1 })).toBe(-EIO);
+    host.kvm.unregister(first);
+    expect([first.gisa, first.enabled, host.kvm.interrupt(first, 0)]).toEqual([0, true, false]);
+    // The host's summary bit is free again.
+    expect(forward(host, { fh: second.fh })).toBe(0);
+  });
 });
 
 describe('forwarding of interrupts', () => {

@@ -1,6 +1,6 @@
 import { openFunction, type VfioPciDriver } from '@vfiokit/core';
 import { describePlatformHook } from '@vfiokit/testing';
-import { DeviceClient, VfioError } from '@vfiokit/uapi';
+import { DeviceClient, findCapability, VfioError, zpciBaseCapability } from '@vfiokit/uapi';
 import { container as root } from 'tsyringe';
 import { describe, expect, it } from 'vitest';
 import { KvmZpci, registerZpci, type ZpciFunction, ZpciHook } from '../src/index.js';
@@ -57,6 +57,35 @@ describe('zPCI under a VFIO device', () => {
     const zdev = recordedFunction();
     expect(hookFor(zdev, kvm).open(pdev, undefined)).toBe(0);
     expect(zdev.kzdev).toBeUndefined();
+  });
+
+  it('[derived:85 derived:86] has another handle while a virtual machine has it, as GET_INFO tells', () => {
+    const kvm = new KvmZpci();
+    const vm = {};
+    kvm.addVm(vm, { gisa: 0x8000, page: () => undefined });
+    const zdev = recordedFunction();
+    const pci = recordedPciDevice();
+    using opened = openFunction(pci, {
+      kernel: { intx: false },
+      register: (host) => registerZpci(host, { functions: () => zdev, kvm }),
+    });
+    const { group, process } = opened;
+    opened.device.close();
+    group.group.kvm = vm;
+    /** Opens the device for the virtual machine, and says which handle its user gets. */
+    const handle = () => {
+      const device = group.getDevice(pci.name, process);
+      expect(kvm.functions(vm)).toEqual([zdev]);
+      const { capabilities } = new DeviceClient(device, process).info();
+      device.close();
+      return findCapability(capabilities, zpciBaseCapability)!.fh;
+    };
+    const before = zdev.fh;
+    const first = handle();
+    expect(first).not.toBe(before);
+    expect([zdev.gisa, zdev.enabled, kvm.functions(vm)]).toEqual([0, true, []]);
+    expect(zdev.fh).not.toBe(first);
+    expect(handle()).not.toBe(first);
   });
 
   it("[derived:82] is -ENOENT with a virtual machine but without KVM's side", () => {
