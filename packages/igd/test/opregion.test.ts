@@ -120,6 +120,7 @@ describe('an OpRegion as users see it', () => {
   it('[derived:63] ends at its size', () => {
     const { ops } = region();
     expect(bytesOf(ops, 8192, 1)).toBe(-EINVAL);
+    expect(bytesOf(ops, 2 ** 32, 1)).toBe(-EINVAL);
     expect(bytesOf(ops, 8190, 8)).toHaveLength(2);
   });
 

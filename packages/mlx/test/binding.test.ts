@@ -1,5 +1,10 @@
-import { AuxiliaryBus, AuxiliaryDevice, matchAuxiliary } from '@vfiokit/aux-bus';
-import { openFunction, VFIO_PCI, VfioPci } from '@vfiokit/core';
+import {
+  AuxiliaryBus,
+  AuxiliaryDevice,
+  type AuxiliaryDriver,
+  matchAuxiliary,
+} from '@vfiokit/aux-bus';
+import { OPS_NAME, openFunction, VFIO_PCI, VfioPci, type VfioPciDriver } from '@vfiokit/core';
 import { DriverCore, matchDevice } from '@vfiokit/driver-model';
 import { PciTopology, pciAlias } from '@vfiokit/pci';
 import { buildConfig } from '@vfiokit/testing';
@@ -18,6 +23,13 @@ const OTHER = { ...VF, device: 0x1234 };
 const driver = {
   name: MLX5_VFIO_PCI.name,
   ids: MLX5_VFIO_PCI.ids.map((id) => ({ ...id, overrideOnly: true })),
+};
+/** A driver whose table of operations has another name than itself. */
+const PF_DRIVER: VfioPciDriver = {
+  name: 'pf_driver',
+  ids: [{ vendor: VF.vendor }],
+  sriov: true,
+  probe: (_, container) => void container.register(OPS_NAME, { useValue: 'pf-ops' }),
 };
 const DYNAMIC = [{ vendor: 0x15b3, device: 0x101e }];
 const match = (override: string | undefined, dynamic = [] as typeof DYNAMIC, ids = VF) =>
@@ -51,19 +63,26 @@ describe('which device a derived driver takes', () => {
     expect(best.name).toBe('mlx5_vfio_pci');
   });
 
-  it("[derived:14] is stamped with the PF's table of operations when its VFs appear", () => {
-    const device = new PciTopology().add('0000:03:00.0', {
-      config: buildConfig({ ...VF, sriov: { totalVfs: 2, numVfs: 0, vfDevice: 0x101e } }),
-    });
-    const stamped: string[] = [];
-    using opened = openFunction(device, {
-      parameters: { enable_sriov: true },
-      overrideDriver: (vf, driver) => stamped.push(`${vf.name} ${driver}`),
-    });
-    const vfio = opened.container.resolve(VfioPci);
-    expect(vfio.setNumVfs(vfio.device(device)!, 2)).toBe(2);
-    expect(stamped).toEqual(['0000:03:00.1 vfio-pci', '0000:03:00.2 vfio-pci']);
-  });
+  it.each<[string, string, VfioPciDriver | undefined]>([
+    ['vfio-pci', 'the generic driver', undefined],
+    ['pf-ops', 'a driver whose table has another name', PF_DRIVER],
+  ])(
+    "[derived:14] is stamped with the PF's table of operations when its VFs appear: %s of %s",
+    (ops, _, driver) => {
+      const device = new PciTopology().add('0000:03:00.0', {
+        config: buildConfig({ ...VF, sriov: { totalVfs: 2, numVfs: 0, vfDevice: 0x101e } }),
+      });
+      const stamped: string[] = [];
+      using opened = openFunction(device, {
+        ...(driver && { driver }),
+        parameters: { enable_sriov: true },
+        overrideDriver: (vf, name) => stamped.push(`${vf.name} ${name}`),
+      });
+      const vfio = opened.container.resolve(VfioPci);
+      expect(vfio.setNumVfs(vfio.device(device)!, 2)).toBe(2);
+      expect(stamped).toEqual([`0000:03:00.1 ${ops}`, `0000:03:00.2 ${ops}`]);
+    },
+  );
 });
 
 describe('the auxiliary bus under a native driver', () => {
@@ -92,12 +111,15 @@ describe('the auxiliary bus under a native driver', () => {
     expect(matchAuxiliary(['mlx5_core.e', 'mlx5_core.e.t'], device)).toBeUndefined();
   });
 
-  it('[derived:102] makes no device without a parent or a name', () => {
+  it('[derived:102] makes no device without a parent or a name, and has none to release then', () => {
     const { parent } = setUp();
+    const log: string[] = [];
+    const release = () => log.push('released');
     const make = (spec: object) => () =>
-      new AuxiliaryDevice({ module: 'm', name: 'n', id: 0, parent, ...spec });
+      new AuxiliaryDevice({ module: 'm', name: 'n', id: 0, parent, release, ...spec });
     expect(make({ parent: undefined })).toThrow(expect.objectContaining({ code: 'EINVAL' }));
     expect(make({ name: '' })).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(log).toEqual([]);
   });
 
   it('[derived:103] frees a device through its release callback, with the last reference', async () => {
@@ -111,17 +133,25 @@ describe('the auxiliary bus under a native driver', () => {
     expect(log).toEqual(['released']);
   });
 
-  it('[derived:104] adds no name twice', () => {
-    const { publish } = setUp();
-    publish('eth');
-    expect(() => publish('eth')).toThrow(expect.objectContaining({ code: 'EEXIST' }));
+  it('[derived:104] adds no name twice, and lets go of the device that has it', () => {
+    const { bus, publish } = setUp();
+    const first = publish('eth');
+    const log: string[] = [];
+    expect(() => publish('eth', 0, () => log.push('released'))).toThrow(
+      expect.objectContaining({ code: 'EEXIST' }),
+    );
+    expect(log).toEqual(['released']);
+    expect(bus.devices.get('mlx5_core.eth.0')).toBe(first);
   });
 
-  it('[derived:105] registers no driver without an id table', () => {
+  it('[derived:105] registers no driver without an id table, and there is none without a probe', () => {
     const { bus } = setUp();
     expect(() => bus.register({ ...taking([]), ids: [] })).toThrow(
       expect.objectContaining({ code: 'EINVAL' }),
     );
+    // @ts-expect-error A driver without a probe is none.
+    const driver: AuxiliaryDriver = { name: 'test', ids: ['mlx5_core.eth'] };
+    expect(driver).not.toHaveProperty('probe');
   });
 
   it('[derived:106] announces devices by module and name', () => {

@@ -98,10 +98,6 @@ describe('a ConnectX VF', () => {
     const file = vf.client.setMigrationState('PRE_COPY')!;
     machine.core.notify(0, 'DISABLE_VF');
     expect(file.read(new Uint8Array(1))).toBe(-ENODEV);
-    for (const target of ['RUNNING', 'PRE_COPY_P2P', 'STOP'] as const)
-      expect(() => vf.client.setMigrationState(target)).toThrow(
-        expect.objectContaining({ errno: -ENOTCONN }),
-      );
     expect(() =>
       vf.client.getFeature(VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, vfioDeviceFeatureMigDataSize),
     ).toThrow(expect.objectContaining({ errno: -ENOTCONN }));
@@ -109,6 +105,48 @@ describe('a ConnectX VF', () => {
     vf.client.setMigrationState('RUNNING');
     expect(vf.client.migrationState()).toBe('RUNNING');
   });
+
+  it.each([
+    ['RUNNING', 'RUNNING_P2P'],
+    ['RUNNING', 'PRE_COPY'],
+    ['RUNNING_P2P', 'RUNNING'],
+    ['RUNNING_P2P', 'STOP'],
+    ['RUNNING_P2P', 'PRE_COPY_P2P'],
+    ['STOP', 'RUNNING_P2P'],
+    ['STOP', 'STOP_COPY'],
+    ['STOP', 'RESUMING'],
+    ['PRE_COPY', 'RUNNING'],
+    ['PRE_COPY', 'PRE_COPY_P2P'],
+    ['PRE_COPY_P2P', 'PRE_COPY'],
+    ['PRE_COPY_P2P', 'RUNNING_P2P'],
+    ['PRE_COPY_P2P', 'STOP_COPY'],
+  ] as const)('[derived:139] can not go from %s to %s once its PF has disabled it', (from, to) => {
+    const machine = new MlxMachine();
+    using vf = machine.open();
+    vf.client.setMigrationState(from);
+    machine.core.notify(0, 'DISABLE_VF');
+    machine.commands();
+    expect(() => vf.client.setMigrationState(to)).toThrow(
+      expect.objectContaining({ errno: -ENOTCONN }),
+    );
+    expect(vf.client.migrationState()).toBe(from);
+    expect(machine.commands()).toEqual([]);
+  });
+
+  it.each(['STOP_COPY', 'RESUMING'] as const)(
+    'has a dead file, and lets go of it, when its PF disables it in %s',
+    (state) => {
+      const machine = new MlxMachine();
+      using vf = machine.open();
+      const file = vf.client.setMigrationState(state)!;
+      machine.core.notify(0, 'DISABLE_VF');
+      machine.core.notify(0, 'ENABLE_VF');
+      const bytes = new Uint8Array(24);
+      expect(state === 'RESUMING' ? file.write(bytes) : file.read(bytes)).toBe(-ENODEV);
+      vf.client.setMigrationState('STOP');
+      expect(machine.firmware.resources).toBe(0);
+    },
+  );
 
   it('does not mind what happens to another VF', () => {
     const machine = new MlxMachine();

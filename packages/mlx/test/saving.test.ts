@@ -21,6 +21,18 @@ const open = (options?: MlxMachineOptions) => new MlxMachine(options).open();
 const change = (vf: ReturnType<typeof open>, block = 1) =>
   vf.machine.vhca.change(block * BLOCK + 5, Uint8Array.of(0xee));
 
+/** The inputs of commands from now on, by opcode. */
+function inputs({ machine: { firmware } }: ReturnType<typeof open>) {
+  const all: Uint8Array[] = [];
+  const execute = firmware.execute.bind(firmware);
+  firmware.execute = (input, memory) => {
+    all.push(input);
+    return execute(input, memory);
+  };
+  return (opcode: number) =>
+    all.filter((input) => new DataView(input.buffer).getUint16(0) === opcode);
+}
+
 describe('the arcs of a ConnectX VF', () => {
   it('[derived:117] stop the initiator first, then the responder', () => {
     using vf = open();
@@ -52,17 +64,24 @@ describe('the arcs of a ConnectX VF', () => {
 
   it('[derived:121] track changes from PRE_COPY on', () => {
     using vf = open();
+    const asked = inputs(vf);
     vf.client.setMigrationState('PRE_COPY');
     expect(vf.machine.commands()).toEqual(['QUERY_VHCA_MIGRATION_STATE', 'SAVE_VHCA_STATE']);
+    expect(asked(QUERY).map((input) => input[8]! >> 6)).toEqual([0b00]);
+    expect(asked(SAVE).map((input) => input[8]! >> 6)).toEqual([0b01]);
     expect(vf.machine.vhca.tracking).toBe('on');
   });
 
   it('[derived:130] end tracking when the VF runs on after all', () => {
     using vf = open();
     const file = vf.client.setMigrationState('PRE_COPY')!;
+    const asked = inputs(vf);
     vf.machine.commands();
     vf.client.setMigrationState('RUNNING');
     expect(vf.machine.commands()).toEqual(['QUERY_VHCA_MIGRATION_STATE', 'SAVE_VHCA_STATE']);
+    // Bits 0x40 and 0x41: what changed, if the VF is queried; neither that nor tracking, if it is saved.
+    expect(asked(QUERY).map((input) => input[8]! >> 6)).toEqual([0b10]);
+    expect(asked(SAVE).map((input) => input[8]! >> 6)).toEqual([0b00]);
     expect(vf.machine.vhca.tracking).toBe('off');
     expect(file.read(new Uint8Array(1))).toBe(-ENODEV);
   });
@@ -107,6 +126,20 @@ describe('the stream of a ConnectX VF', () => {
     vf.client.setMigrationState('STOP_COPY');
     expect(drain(file).end).toBe(0);
     expect(drain(file).end).toBe(0);
+  });
+
+  it('[derived:122] is -EAGAIN while the first save of a running VF is under way, and has nothing for now while a later one is', () => {
+    using vf = open();
+    vf.machine.firmware.holding = true;
+    const file = vf.client.setMigrationState('PRE_COPY')!;
+    expect(drain(file)).toMatchObject({ end: -EAGAIN });
+    vf.machine.firmware.settle();
+    expect(drain(file).end).toBe(-ENOMSG);
+    change(vf);
+    vf.client.precopyInfo(file);
+    expect(drain(file)).toMatchObject({ bytes: Buffer.alloc(0), end: -ENOMSG });
+    vf.machine.firmware.settle();
+    expect(drain(file).bytes).toHaveLength(16 + BLOCK + PIECE);
   });
 
   it('[derived:124] is -EAGAIN while a save is under way', () => {

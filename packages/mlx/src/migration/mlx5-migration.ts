@@ -22,6 +22,7 @@ export class Mlx5Migration implements MigrationOps {
   readonly #o: Mlx5MigrationOptions;
   #state: MigrationState = 'RUNNING';
   #saving: SavingStream | undefined;
+  #resuming: ResumingStream | undefined;
 
   constructor(options: Mlx5MigrationOptions) {
     this.#o = options;
@@ -48,6 +49,7 @@ export class Mlx5Migration implements MigrationOps {
   /** The VF goes away under its user: its transfer is lost. */
   disable(): void {
     this.#saving?.fail();
+    this.#resuming?.fail();
   }
 
   // --- steps of arcs ---
@@ -102,7 +104,8 @@ export class Mlx5Migration implements MigrationOps {
   }
 
   load(): MigrationStream {
-    return ResumingStream.begin(this.#o.name, this.#o.vhca);
+    this.#resuming = ResumingStream.begin(this.#o.name, this.#o.vhca);
+    return this.#resuming;
   }
 }
 

@@ -1,5 +1,5 @@
 import { type MigrationStream, RecordReader } from '@vfiokit/core';
-import { VfioError } from '@vfiokit/uapi';
+import { ENODEV, VfioError } from '@vfiokit/uapi';
 import { BufferPool } from './buffers.js';
 import { TAG_FW_DATA, TAG_STOP_COPY_SIZE } from './stream-format.js';
 import type { Vhca, VhcaBuffer } from './vhca.js';
@@ -12,6 +12,7 @@ export class ResumingStream implements MigrationStream {
   /** As the source advised. */
   #preparedSize = 0;
   #image: VhcaBuffer | undefined;
+  #failed = false;
   readonly #reader = new RecordReader({
     [TAG_FW_DATA]: {
       room: (size) => this.#roomForImage(size),
@@ -35,8 +36,13 @@ export class ResumingStream implements MigrationStream {
     return stream;
   }
 
+  /** The device can't be loaded any more; writes say so. */
+  fail(): void {
+    this.#failed = true;
+  }
+
   write(from: Uint8Array): number {
-    return this.#reader.write(from);
+    return this.#failed ? -ENODEV : this.#reader.write(from);
   }
 
   end(): void {

@@ -84,7 +84,7 @@ export class PageTracker implements DirtyLogOps {
     if (asked < 0) return asked;
     const states = { reporting: PAGE_TRACK_STATE_REPORTING, error: PAGE_TRACK_STATE_ERROR };
     const result = active.queue.drain(states, dirty);
-    active.failed = result < 0;
+    active.failed ||= result < 0;
     return result;
   }
 
