@@ -1,5 +1,5 @@
 export { DEVICE, VENDOR } from './ids.js';
-export { toyMachine } from './machine.js';
+export { AT, toyMachine } from './machine.js';
 export { main } from './main.js';
 export { registerToy, toyVariant } from './register.js';
 export { REVISION_OVERRIDE } from './revision.js';

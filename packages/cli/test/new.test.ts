@@ -1,20 +1,32 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../src/composition.js';
 import { captureIo } from '../src/io.js';
 import { run } from '../src/run.js';
+import { driverNames } from '../src/scaffold/driver-names.js';
 import { driverPackage } from '../src/scaffold/driver-package.js';
 
-const made: string[] = [];
-const scratch = () => {
-  const folder = mkdtempSync(join(tmpdir(), 'vfiokit-new-'));
-  made.push(folder);
-  return join(folder, 'driver');
-};
+const PROJECTS = ['tsconfig.json', 'tsconfig.test.json'];
+
+const home = process.cwd();
+let clone = '';
+beforeEach(() => {
+  clone = mkdtempSync(join(tmpdir(), 'vfiokit-new-'));
+  process.chdir(clone);
+  writeFileSync('pnpm-workspace.yaml', '');
+  for (const name of PROJECTS)
+    writeFileSync(name, JSON.stringify(project('examples/added-region', 'packages/core')));
+});
 afterEach(() => {
-  for (const folder of made.splice(0)) rmSync(folder, { recursive: true });
+  process.chdir(home);
+  rmSync(clone, { recursive: true });
+});
+
+const project = (...paths: string[]) => ({
+  files: [],
+  references: paths.map((path) => ({ path })),
 });
 
 const invoke = async (...args: string[]) => {
@@ -24,9 +36,8 @@ const invoke = async (...args: string[]) => {
 
 describe('vfiokit new driver', () => {
   it('writes a package with driver, region, override and tests', async () => {
-    const directory = scratch();
-    expect((await invoke('driver', 'acme-nic', '--directory', directory)).status).toBe(0);
-    expect(readdirSync(directory).sort()).toEqual([
+    expect((await invoke('driver', 'acme-nic', '--directory', 'examples/nic')).status).toBe(0);
+    expect(readdirSync('examples/nic').sort()).toEqual([
       'README.md',
       'machine.yaml',
       'package.json',
@@ -34,46 +45,77 @@ describe('vfiokit new driver', () => {
       'test',
       'tsconfig.json',
     ]);
-    const driver = readFileSync(join(directory, 'src/acme-nic-driver.ts'), 'utf8');
+    const driver = readFileSync('examples/nic/src/acme-nic-driver.ts', 'utf8');
     expect(driver).toContain("name: 'acme_nic_vfio_pci'");
-    expect(readFileSync(join(directory, 'src/register.ts'), 'utf8')).toContain('registerAcmeNic');
+    expect(readFileSync('examples/nic/src/register.ts', 'utf8')).toContain('registerAcmeNic');
   });
 
-  it('lets the projects of the clone refer to it, in order, and needs a clone', async () => {
-    const clone = join(scratch(), '..');
-    const project = (...paths: string[]) => ({
-      files: [],
-      references: paths.map((path) => ({ path })),
-    });
-    const home = process.cwd();
-    try {
-      process.chdir(clone);
-      expect((await invoke('driver', 'acme')).io.err.join()).toContain('go to the root of a clone');
-      writeFileSync('pnpm-workspace.yaml', '');
-      for (const name of ['tsconfig.json', 'tsconfig.test.json'])
-        writeFileSync(name, JSON.stringify(project('examples/added-region', 'packages/core')));
-      expect((await invoke('driver', 'acme')).status).toBe(0);
-      for (const name of ['tsconfig.json', 'tsconfig.test.json'])
-        expect(JSON.parse(readFileSync(name, 'utf8'))).toEqual(
-          project('examples/acme', 'examples/added-region', 'packages/core'),
-        );
-    } finally {
-      process.chdir(home);
-    }
+  it('names a package after its folder, as there is one of that name only', async () => {
+    await invoke('driver', 'acme', '--directory', './examples/nic/');
+    const { name } = JSON.parse(readFileSync('examples/nic/package.json', 'utf8'));
+    expect(name).toBe('@vfiokit/example-nic');
+  });
+
+  it('lets the projects of the clone refer to it, in order', async () => {
+    expect((await invoke('driver', 'acme')).status).toBe(0);
+    for (const name of PROJECTS)
+      expect(JSON.parse(readFileSync(name, 'utf8'))).toEqual(
+        project('examples/acme', 'examples/added-region', 'packages/core'),
+      );
+  });
+
+  it('needs a clone', async () => {
+    rmSync('pnpm-workspace.yaml');
+    const { status, io } = await invoke('driver', 'acme');
+    expect(status).toBe(1);
+    expect(io.err.join()).toContain('go to the root of a clone');
   });
 
   it('overwrites nothing', async () => {
-    const directory = scratch();
-    await invoke('driver', 'acme', '--directory', directory);
-    expect((await invoke('driver', 'acme', '--directory', directory)).status).toBe(1);
+    await invoke('driver', 'acme');
+    const { status, io } = await invoke('driver', 'acme');
+    expect(status).toBe(1);
+    expect(io.err.join()).toMatch(/^examples\/acme: exists already; choose another name, or/);
   });
 
-  it('is particular about names', async () => {
-    expect((await invoke('driver', 'Acme')).status).toBe(2);
+  it.each([
+    ['Acme', 'acme'],
+    ['acme_nic', 'acme-nic'],
+    ['@acme/nic', 'acme-nic'],
+    ['3com', 'com'],
+    ['acme--nic', 'acme-nic'],
+    ['acme_vfio_pci', 'acme'],
+    ['acme-vfio-pci', 'acme'],
+    ['vfio-pci', 'acme'],
+    ['../acme', 'acme'],
+    ['42', 'acme'],
+  ])('refuses the name %s and proposes %s', async (name, better) => {
+    const { status, io } = await invoke('driver', name);
+    expect(status).toBe(2);
+    expect(io.err.join()).toContain(`say \`vfiokit new driver ${better}\``);
+    expect((await invoke('driver', better)).status).toBe(0);
+  });
+
+  it.each([
+    ['nic', 'examples/nic'],
+    ['packages/nic', 'examples/nic'],
+    ['examples/a/nic', 'examples/nic'],
+    ['../nic', 'examples/nic'],
+    ['/tmp/My NIC', 'examples/mynic'],
+    ['examples', 'examples/examples'],
+  ])('refuses the folder %s and proposes %s', async (directory, better) => {
+    const { status, io } = await invoke('driver', 'acme', '--directory', directory);
+    expect(status).toBe(2);
+    expect(io.err.join()).toContain(`such as ${better}`);
+    expect((await invoke('driver', 'acme', '--directory', better)).status).toBe(0);
+  });
+
+  it('makes nothing but drivers', async () => {
     expect((await invoke('machine', 'acme')).status).toBe(2);
   });
 
   it('makes what the command line takes, as the guide ends', async () => {
+    process.chdir(home);
     const guide = readFileSync(
       new URL('../../../docs/writing-a-driver.md', import.meta.url),
       'utf8',
@@ -105,11 +147,7 @@ describe('vfiokit new driver', () => {
     const root = new URL('../../../examples/toy-variant-driver/', import.meta.url);
     // The formatter lays lines and imports out anew, and nothing else.
     const words = (text: string) => (text.match(/\w+/g) ?? []).sort().join(' ');
-    const files = driverPackage({
-      name: 'toy',
-      packageName: '@vfiokit/example-toy-variant-driver',
-      directory: 'examples/toy-variant-driver',
-    });
+    const files = driverPackage(driverNames('toy', 'examples/toy-variant-driver'));
     for (const [path, text] of Object.entries(files))
       expect(words(readFileSync(new URL(path, root), 'utf8')), path).toBe(words(text));
   });
