@@ -1,13 +1,5 @@
-import {
-  EAGAIN,
-  EBUSY,
-  EINVAL,
-  ENODEV,
-  ENXIO,
-  EPROBE_DEFER,
-  errnoName,
-  VfioError,
-} from '@vfiokit/uapi';
+import { EAGAIN, EBUSY, ENODEV, EPROBE_DEFER, VfioError } from '@vfiokit/uapi';
+import { Binding } from './binding.js';
 import { andThen, type Blocking, inTurn } from './blocking.js';
 import { busDirectory, deviceDirectory, driverDirectory } from './bus-sysfs.js';
 import type { BusType } from './bus-type.js';
@@ -17,23 +9,14 @@ import type { DriverCore } from './driver-core.js';
 import type { SysfsNode } from './sysfs/node.js';
 import type { UeventAction } from './uevent.js';
 
-/** How a probe ended. A failure inside the driver's own probe is treated unlike one before it. */
-interface ProbeOutcome {
-  /** 0 for a success, else a negated errno. */
-  readonly errno: number;
-  readonly byDriver: boolean;
-}
-
-const BOUND: ProbeOutcome = { errno: 0, byDriver: true };
-
 /**
- * A bus: its devices and drivers in the order of their registration, and every way in which they come together and part
- * (drivers/base/bus.c, dd.c).
+ * A bus: its devices and drivers in the order of their registration, and who brings them together or parts them
+ * (drivers/base/bus.c). How that is done is {@link Binding}'s.
  */
 export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
   readonly #devices = new Map<string, D>();
   readonly #drivers = new Map<string, R>();
-  readonly #bound = new Map<R, Set<D>>();
+  readonly #binding: Binding<D, R> = new Binding(this);
   /** Whether devices and drivers that are new are brought together. */
   driversAutoprobe = true;
 
@@ -58,12 +41,12 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
 
   /** The devices that a driver is bound to, as the links in its directory tell. */
   devicesOf(driver: R): readonly D[] {
-    return [...(this.#bound.get(driver) ?? [])].filter((device) => device.driverLinked);
+    return this.#binding.devicesOf(driver).filter((device) => device.driverLinked);
   }
 
   /** What a driver is bound to or is letting go of. */
   driverOf(device: D): R | undefined {
-    return device.driver === undefined ? undefined : this.#drivers.get(device.driver.name);
+    return this.#binding.driverOf(device);
   }
 
   /**
@@ -81,7 +64,11 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
     device.attach();
     this.#devices.set(device.name, device);
     this.emit('add', device);
-    return this.driversAutoprobe ? this.#initialProbe(device) : undefined;
+    if (!this.driversAutoprobe) return;
+    return andThen(
+      device.lock.run(() => this.#binding.attachNew(device)),
+      () => this.core.deferred.settle(),
+    );
   }
 
   /** Takes a device away, unbinding it first, which may block (device_del). */
@@ -110,7 +97,6 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
         `${driver.name}: a driver of this name is registered on ${this.name}`,
       );
     this.#drivers.set(driver.name, driver);
-    this.#bound.set(driver, new Set());
     if (this.driversAutoprobe) this.offer(driver);
     if (driver.module !== undefined)
       this.core
@@ -123,12 +109,12 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
   unregister(driver: R): Blocking<void> {
     if (driver.module !== undefined)
       this.core.modules.get(driver.module)?.drivers.delete(`${this.name}:${driver.name}`);
-    const devices = [...(this.#bound.get(driver) ?? [])].reverse();
+    const devices = [...this.#binding.devicesOf(driver)].reverse();
     return andThen(
       inTurn(devices, (device) => this.#detach(device, driver)),
       () => {
         this.#drivers.delete(driver.name);
-        this.#bound.delete(driver);
+        this.#binding.forget(driver);
         this.type.driverGone?.(driver);
         this.#emitDriver('remove', driver);
       },
@@ -138,9 +124,9 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
   /** Offers every unbound device to one driver, in the order of the devices (driver_attach). */
   offer(driver: R): void {
     for (const device of [...this.#devices.values()]) {
-      if (device.driver !== undefined || !this.#matches(device, driver)) continue;
+      if (device.driver !== undefined || !this.matches(device, driver)) continue;
       void device.lock.run(() => {
-        if (device.driver === undefined) this.#probeOne(device, driver, true);
+        if (device.driver === undefined) this.#binding.probe(device, driver, true);
       });
     }
     this.core.deferred.settle();
@@ -155,12 +141,12 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
   bind(driver: R, name: string): Blocking<number> {
     const device = this.#find(name);
     // The match comes before everything else: a bound device that does not match is no device, rather than busy.
-    if (device === undefined || !this.#matches(device, driver)) return -ENODEV;
+    if (device === undefined || !this.matches(device, driver)) return -ENODEV;
     const result = device.lock.run(() => {
       if (device.dead) return -ENODEV;
       if (device.driver !== undefined) return -EBUSY;
       if (!device.readyToProbe) return -EAGAIN;
-      const { errno } = this.#probeOne(device, driver, false);
+      const errno = this.#binding.probe(device, driver, false);
       return errno === -EPROBE_DEFER ? -EAGAIN : errno;
     });
     return andThen(result, (errno) => {
@@ -187,7 +173,7 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
     if (device === undefined) return -ENODEV;
     // Also true while a removal is blocked, which is why this call then does nothing.
     if (device.driver !== undefined) return 0;
-    const result = device.lock.run(() => this.#attach(device, () => true));
+    const result = device.lock.run(() => this.#binding.attach(device));
     return andThen(result, (errno) => {
       this.core.deferred.settle();
       return errno;
@@ -207,7 +193,7 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
   reprobe(device: Device): Blocking<void> {
     if (!this.driversAutoprobe || device.driver !== undefined || device.dead) return;
     return andThen(
-      device.lock.run(() => this.#attach(device as D, () => true)),
+      device.lock.run(() => this.#binding.attach(device as D)),
       () => {},
     );
   }
@@ -224,7 +210,7 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
 
   /** Whether a driver would be tried for a device now, as the driver core asks. */
   matches(device: D, driver: R): boolean {
-    return this.#matches(device, driver);
+    return this.#binding.matches(device, driver);
   }
 
   emit(action: UeventAction, device: D, env: Readonly<Record<string, string>> = {}): void {
@@ -258,107 +244,12 @@ export class Bus<D extends Device, R extends Driver<D>> implements DeviceBus {
     return this.#devices.get(text.endsWith('\n') ? text.slice(0, -1) : text);
   }
 
-  #matches(device: D, driver: R): boolean {
-    return device.bindingAllowed && this.type.match(device, driver);
-  }
-
-  /** The probe of a device that is new: drivers that like to be probed apart come in a second round. */
-  #initialProbe(device: D): Blocking<void> {
-    const result = device.lock.run(() => {
-      const errno = this.#attach(device, (driver) => driver.asyncProbe !== true);
-      if (device.driver === undefined && errno === 0)
-        this.#attach(device, (driver) => driver.asyncProbe === true);
-    });
-    return andThen(result, () => this.core.deferred.settle());
-  }
-
-  /** Tries the drivers in order until one is bound; the lock is held. 0, or `-EINVAL` if something stopped the search. */
-  #attach(device: D, wanted: (driver: R) => boolean): number {
-    if (device.driver !== undefined || device.dead) return 0;
-    for (const driver of [...this.#drivers.values()]) {
-      if (!wanted(driver) || !this.#matches(device, driver)) continue;
-      const { errno, byDriver } = this.#probeOne(device, driver, true);
-      if (errno === 0) return 0;
-      // Only what a driver's own probe says lets the next one have a try (dd.c: __device_attach_driver).
-      if (!byDriver) return -EINVAL;
-    }
-    return 0;
-  }
-
-  /** Brings one pair together or leaves everything as it was; the lock is held (dd.c: really_probe). */
-  #probeOne(device: D, driver: R, mayDefer: boolean): ProbeOutcome {
-    const outcome = this.#reallyProbe(device, driver);
-    const { errno } = outcome;
-    if (errno === 0) {
-      this.core.deferred.delete(device);
-      this.core.deferred.request();
-    } else if (errno === -EPROBE_DEFER && mayDefer) this.core.deferred.add(device);
-    return outcome;
-  }
-
-  #reallyProbe(device: D, driver: R): ProbeOutcome {
-    const refused = (errno: number): ProbeOutcome => ({ errno, byDriver: false });
-    if (device.dead) return refused(-ENODEV);
-    const supplied = [...device.suppliers].every((supplier) => supplier.bound);
-    if (this.core.probingBlocked || !supplied) return refused(-EPROBE_DEFER);
-    if (device.leftoverResources) return refused(-EBUSY);
-    device.driver = driver;
-    const claimed = this.type.dmaConfigure?.(device, driver) ?? 0;
-    if (claimed < 0) {
-      device.driver = undefined;
-      return refused(claimed);
-    }
-    // The links stand before the driver has said yes: a reader may see them come and go.
-    device.driverLinked = true;
-    this.#bound.get(driver)!.add(device);
-    const errno = this.type.probe(device, driver);
-    if (errno < 0) {
-      this.#unwind(device, driver);
-      this.#logFailure(device, driver, errno);
-      return { errno, byDriver: true };
-    }
-    if (errno > 0)
-      this.core.log.write('warning', device.name, `probe of ${driver.name} returned ${errno}`);
-    this.core.log.write('debug', device.name, `bound to ${driver.name}`);
-    this.emit('bind', device);
-    return BOUND;
-  }
-
-  #logFailure(device: D, driver: R, errno: number): void {
-    const quiet = errno === -ENODEV || errno === -ENXIO || errno === -EPROBE_DEFER;
-    const text = `probe with driver ${driver.name} ${quiet ? 'rejects match' : 'failed with error'} ${errno} (${errnoName(errno)})`;
-    this.core.log.write(quiet ? 'debug' : 'error', device.name, text);
-  }
-
   #detach(device: D, driver: R | undefined): Blocking<void> {
     return device.lock.run(() => {
       const bound = this.driverOf(device);
       if (bound === undefined || (driver !== undefined && bound !== driver)) return;
-      return this.#reallyRelease(device, bound);
+      return this.#binding.detach(device, bound);
     });
-  }
-
-  /** Unbinds; the lock is held, for as long as the driver's remove takes (dd.c: __device_release_driver). */
-  #reallyRelease(device: D, driver: R): Blocking<void> {
-    const consumers = [...device.consumers];
-    return andThen(
-      inTurn(consumers, (consumer) => consumer.bus?.release(consumer)),
-      () => {
-        device.driverLinked = false;
-        return andThen(this.type.remove(device, driver), () => {
-          this.#unwind(device, driver);
-          this.emit('unbind', device);
-        });
-      },
-    );
-  }
-
-  #unwind(device: D, driver: R): void {
-    this.type.dmaCleanup?.(device, driver);
-    device.driverLinked = false;
-    device.driver = undefined;
-    device.driverData = undefined;
-    this.#bound.get(driver)?.delete(device);
   }
 
   #emitDriver(action: 'add' | 'remove', driver: R): void {

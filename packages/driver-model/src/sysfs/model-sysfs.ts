@@ -1,4 +1,4 @@
-import { EACCES, EBADF, EINVAL, EIO, ENODEV, ENOENT, ERRNO } from '@vfiokit/uapi';
+import { EACCES, EBADF, EINVAL, EIO, EISDIR, ENODEV, ENOENT, ENOTDIR } from '@vfiokit/uapi';
 import type { SysfsDirectory, SysfsFile, SysfsNode } from './node.js';
 import type { Sysfs } from './sysfs.js';
 
@@ -67,7 +67,7 @@ export class ModelSysfs implements Sysfs {
     if (place === undefined)
       return flags.create && this.#walk(parentOf(path), true) !== undefined ? -EACCES : -ENOENT;
     const { node } = place;
-    if (node.kind !== 'file') return -ERRNO.EISDIR;
+    if (node.kind !== 'file') return -EISDIR;
     if (flags.read && (node.mode & 0o444) === 0) return -EACCES;
     if (flags.write && (node.mode & 0o222) === 0) return -EACCES;
     return new SysfsDescriptor(node, flags);
@@ -92,7 +92,7 @@ export class ModelSysfs implements Sysfs {
   async list(path: string): Promise<readonly string[] | number> {
     const node = this.#walk(path, true)?.node;
     if (node === undefined) return -ENOENT;
-    return node.kind === 'directory' ? [...new Set(node.names())] : -ERRNO.ENOTDIR;
+    return node.kind === 'directory' ? [...new Set(node.names())] : -ENOTDIR;
   }
 
   async readLink(path: string): Promise<string | number> {
