@@ -72,12 +72,15 @@ export function copyStructOut<T>(
   size = layout.size,
 ): number {
   const room = Math.min(size, layout.size);
-  const view = copyIn(argument, room);
-  if (view === undefined) return -EFAULT;
+  if (!(argument instanceof Uint8Array) || argument.byteLength < room) return -EFAULT;
+  if (room === layout.size) {
+    layout.encode(value, argument);
+    return 0;
+  }
+  // The caller's structure is an older, shorter one: of the last members it has nothing, or a part.
   const whole = new Uint8Array(layout.size);
-  whole.set(new Uint8Array(view.buffer, view.byteOffset, room));
-  layout.encode(value, whole);
-  return copyOut(argument, whole.subarray(0, room));
+  whole.set(argument.subarray(0, room));
+  return copyOut(argument, layout.encode(value, whole).subarray(0, room));
 }
 
 /** An info structure that a chain of capabilities may follow. */

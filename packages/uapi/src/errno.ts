@@ -32,6 +32,7 @@ export const ERRNO = {
   EPIPE: 32,
   EDOM: 33,
   ERANGE: 34,
+  EDEADLK: 35,
   ENOSYS: 38,
   ENOTEMPTY: 39,
   ENOMSG: 42,
@@ -51,10 +52,10 @@ export const ERRNO = {
   ETIMEDOUT: 110,
   EALREADY: 114,
   ECANCELED: 125,
-  /** Internal to the kernel; it can leak to user space from interrupt allocation. */
-  ENOTSUPP: 524,
   /** Internal to the kernel: probe again when more drivers have arrived. */
   EPROBE_DEFER: 517,
+  /** Internal to the kernel; it can leak to user space from interrupt allocation. */
+  ENOTSUPP: 524,
 } as const;
 
 /** An error number's name, such as `EINVAL`. */
@@ -88,6 +89,7 @@ export const {
   EPIPE,
   EDOM,
   ERANGE,
+  EDEADLK,
   ENOSYS,
   ENOTEMPTY,
   ENOMSG,
@@ -107,8 +109,8 @@ export const {
   ETIMEDOUT,
   EALREADY,
   ECANCELED,
-  ENOTSUPP,
   EPROBE_DEFER,
+  ENOTSUPP,
 } = ERRNO;
 
 const NAMES = new Map<number, ErrnoName>(
