@@ -131,7 +131,7 @@ export class IommufdAccess extends IommufdObject implements IoasAccess, Emulated
     const hit = new DmaHit();
     pages.locate(from, this.pageSize, hit);
     const page = { memory: hit.memory!, offset: hit.offset };
-    ioas.pinArea(row, 1);
+    ioas.areas.accesses.add(row);
     this.#pins.set(iova, { pages, from, row, page, references: 1 });
     return page;
   }
@@ -141,7 +141,7 @@ export class IommufdAccess extends IommufdObject implements IoasAccess, Emulated
     if (pin === undefined) return;
     this.#pins.delete(iova);
     pin.pages.unpin(pin.from, pin.from + this.pageSize);
-    ioas.pinArea(pin.row, -1);
+    ioas.areas.accesses.delete(pin.row);
   }
 
   #copy(iova: number, buffer: Uint8Array, needed: DmaAccess): number {

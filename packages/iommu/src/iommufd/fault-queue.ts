@@ -1,6 +1,8 @@
 import {
   EINVAL,
-  ENOENT,
+  ESPIPE,
+  IOMMUFD_PAGE_RESP_INVALID,
+  IOMMUFD_PAGE_RESP_SUCCESS,
   type IommuHwptPgfault,
   iommuHwptPageResponse,
   iommuHwptPgfault,
@@ -11,51 +13,84 @@ import { IommufdObject } from './object.js';
 /** A page that a device asks for, without the cookie that the queue gives it. */
 export type PageRequest = Omit<IommuHwptPgfault, 'cookie'>;
 
-/** Page requests of devices on their way to user space, and its answers (eventq.c: struct iommufd_fault). */
+/** Pages that a device asks for at once: they are read together, and one answer goes for all (struct iopf_group). */
+interface RequestGroup {
+  readonly requests: readonly PageRequest[];
+  /** Tells the device IOMMUFD_PAGE_RESP_*. */
+  readonly answer: (code: number) => void;
+}
+
+const CODES: readonly number[] = [IOMMUFD_PAGE_RESP_SUCCESS, IOMMUFD_PAGE_RESP_INVALID];
+
+/**
+ * Page requests of devices on their way to user space, and its answers (eventq.c: struct iommufd_fault). It cannot be
+ * destroyed while its file is open.
+ */
 export class FaultQueue extends IommufdObject implements VfioFile {
   readonly type = 'fault';
   readonly kind = 'other';
-  readonly #waiting: IommuHwptPgfault[] = [];
-  /** Requests that were read and wait for their answer: whom to tell. */
-  readonly #answers = new Map<number, (code: number) => void>();
-  #cookie = 0;
+  readonly #waiting: RequestGroup[] = [];
+  /** Groups that were read and wait for their answer, by cookie. */
+  readonly #read = new Map<number, RequestGroup>();
 
-  /** A device asks for a page; it is told the response's code. */
-  report(request: PageRequest, answer: (code: number) => void): void {
-    this.#cookie += 1;
-    this.#waiting.push({ ...request, cookie: this.#cookie });
-    this.#answers.set(this.#cookie, answer);
+  /** A device asks for pages; it is told the code of the one response. */
+  report(requests: readonly PageRequest[], answer: (code: number) => void): void {
+    this.#waiting.push({ requests, answer });
   }
 
-  /** read(2): as many whole requests as there is room for; -EINVAL for a size that is no multiple of one. */
+  /** read(2): as many whole groups as there is room for; `-ESPIPE` for a size that is no multiple of a request's. */
   read(into: Uint8Array): number {
-    if (into.length % iommuHwptPgfault.size !== 0) return -EINVAL;
+    const { size } = iommuHwptPgfault;
+    if (into.length % size !== 0) return -ESPIPE;
     let at = 0;
-    while (at < into.length && this.#waiting.length > 0) {
-      iommuHwptPgfault.encode(this.#waiting.shift()!, into, at);
-      at += iommuHwptPgfault.size;
+    for (
+      let group = this.#waiting[0];
+      group !== undefined && at + group.requests.length * size <= into.length;
+      group = this.#waiting[0]
+    ) {
+      this.#waiting.shift();
+      const cookie = this.#freeCookie();
+      this.#read.set(cookie, group);
+      for (const request of group.requests) {
+        iommuHwptPgfault.encode({ ...request, cookie }, into, at);
+        at += size;
+      }
     }
     return at;
   }
 
-  /** write(2): responses. `-EINVAL` for a code that there is none of or a part of one, `-ENOENT` for an unknown cookie. */
+  /**
+   * write(2): responses.
+   *
+   * @returns how many bytes of them were taken; if none, `-ESPIPE` for a part of one, `-EINVAL` for a code that there is
+   *   none of or a cookie that waits for no answer.
+   */
   write(from: Uint8Array): number {
-    if (from.length % iommuHwptPageResponse.size !== 0) return -EINVAL;
-    for (let at = 0; at < from.length; at += iommuHwptPageResponse.size) {
+    const { size } = iommuHwptPageResponse;
+    if (from.length % size !== 0) return -ESPIPE;
+    for (let at = 0; at < from.length; at += size) {
       const { cookie, code } = iommuHwptPageResponse.decode(from, at);
-      if (code > 1) return at > 0 ? at : -EINVAL;
-      const answer = this.#answers.get(cookie);
-      if (answer === undefined) return at > 0 ? at : -ENOENT;
-      this.#answers.delete(cookie);
-      answer(code);
+      const group = CODES.includes(code) ? this.#read.get(cookie) : undefined;
+      if (group === undefined) return at > 0 ? at : -EINVAL;
+      this.#read.delete(cookie);
+      group.answer(code);
     }
     return from.length;
   }
 
-  close(): void {}
+  close(): void {
+    this.users -= 1;
+  }
 
   override destroy(): void {
-    for (const answer of this.#answers.values()) answer(1);
-    this.#answers.clear();
+    for (const { answer } of [...this.#waiting.splice(0), ...this.#read.values()])
+      answer(IOMMUFD_PAGE_RESP_INVALID);
+    this.#read.clear();
+  }
+
+  #freeCookie(): number {
+    let cookie = 1;
+    while (this.#read.has(cookie)) cookie += 1;
+    return cookie;
   }
 }

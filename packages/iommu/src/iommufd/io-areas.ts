@@ -12,8 +12,31 @@ export interface IoPiece {
   readonly length: number;
 }
 
+/** How many users areas have, by row. */
+export class AreaUsers {
+  readonly #counts = new Map<number, number>();
+
+  has(row: number): boolean {
+    return this.#counts.has(row);
+  }
+
+  add(row: number): void {
+    this.#counts.set(row, (this.#counts.get(row) ?? 0) + 1);
+  }
+
+  delete(row: number): void {
+    const left = (this.#counts.get(row) ?? 0) - 1;
+    if (left > 0) this.#counts.set(row, left);
+    else this.#counts.delete(row);
+  }
+}
+
 /** The areas of an IOAS, each a part of some memory at IOVAs, pinned while page tables show them (struct iopt_area). */
 export class IoAreas extends RangeTree<IoPages> {
+  /** What drivers of emulated devices have pinned: they are asked to let go before an unmap (iopt_area.num_accesses). */
+  readonly accesses = new AreaUsers();
+  /** Hardware queues that lie there: such an area stays (iopt_area.num_locks). */
+  readonly locks = new AreaUsers();
   /** Page tables show the areas: what is in them is pinned. */
   #shown = false;
 

@@ -1,4 +1,14 @@
-import { EADDRINUSE, EBUSY, EEXIST, EINVAL, ENOENT, ENOMEM, EPERM, ERRNO } from '@vfiokit/uapi';
+import {
+  EADDRINUSE,
+  EBUSY,
+  EDEADLK,
+  EEXIST,
+  EINVAL,
+  ENOENT,
+  ENOMEM,
+  EOVERFLOW,
+  EPERM,
+} from '@vfiokit/uapi';
 import { ADDRESS_END, type AddressRange, aligned } from '../address/address.js';
 import { smallestPage } from '../address/page-sizes.js';
 import { DMA_WRITE, type DmaAccess } from '../hardware/dma.js';
@@ -42,7 +52,6 @@ export interface Unmapped {
 
 /** How often devices are told to let go before an unmap gives up. */
 const UNMAP_ROUNDS = 100;
-const EDEADLOCK = 35;
 
 /** An I/O address space: areas of memory at IOVAs, shown by any number of page tables (io_pagetable.c, ioas.c). */
 export class Ioas extends IommufdObject {
@@ -54,10 +63,6 @@ export class Ioas extends IommufdObject {
   readonly #accesses = new Set<IoasAccess>();
   #alignment = 1;
   #hugePages = true;
-  /** How often drivers of emulated devices have pinned in an area, by its row. */
-  readonly #accessPins = new Map<number, number>();
-  /** Areas that hardware queues lie in. */
-  readonly #locked = new Map<number, number>();
 
   constructor(private readonly host: PagesHost) {
     super();
@@ -109,7 +114,7 @@ export class Ioas extends IommufdObject {
    *
    * @param partial what to do with one that lies only partly in it.
    * @returns 0; `-ENOENT` (partly covered; areas before it are gone with `'stop'`), `-EBUSY` (in use by a hardware queue),
-   * `-EDEADLOCK` (somebody does not let go). In each case with how many bytes are gone.
+   * `-EDEADLK` (somebody does not let go). In each case with how many bytes are gone.
    */
   unmap(start: number, end: number, partial: 'stop' | 'refuse'): Unmapped {
     if (partial === 'refuse')
@@ -118,10 +123,10 @@ export class Ioas extends IommufdObject {
           return { error: -ENOENT, bytes: 0 };
     let bytes = 0;
     for (const row of this.areas.within(start, end)) {
-      if (this.#locked.has(row)) return { error: -EBUSY, bytes };
+      if (this.areas.locks.has(row)) return { error: -EBUSY, bytes };
       const range = this.areas.range(row);
       if (range.start < start || range.end > end) return { error: -ENOENT, bytes };
-      if (!this.#askToLetGo(row)) return { error: -EDEADLOCK, bytes };
+      if (!this.#askToLetGo(row)) return { error: -EDEADLK, bytes };
       this.areas.drop(row);
       bytes += range.end - range.start;
     }
@@ -137,7 +142,7 @@ export class Ioas extends IommufdObject {
     const row = this.areas.find(address);
     if (row === 0 || this.areas.start(row) === address) return 0;
     if (this.#hugePages || !aligned(address, this.#alignment)) return -EINVAL;
-    if (this.#accessPins.has(row) || this.#locked.has(row)) return -EBUSY;
+    if (this.areas.accesses.has(row) || this.areas.locks.has(row)) return -EBUSY;
     const { start, end } = this.areas.range(row);
     const pages = this.areas.object(row);
     const access = this.areas.flags(row);
@@ -225,20 +230,6 @@ export class Ioas extends IommufdObject {
     return error;
   }
 
-  /** A driver pins in an area, or lets go again. */
-  pinArea(row: number, by: 1 | -1): void {
-    const pins = (this.#accessPins.get(row) ?? 0) + by;
-    if (pins === 0) this.#accessPins.delete(row);
-    else this.#accessPins.set(row, pins);
-  }
-
-  /** A hardware queue lies in an area, or has gone. */
-  lockArea(row: number, by: 1 | -1): void {
-    const locks = (this.#locked.get(row) ?? 0) + by;
-    if (locks === 0) this.#locked.delete(row);
-    else this.#locked.set(row, locks);
-  }
-
   /** Everything is given back. */
   override destroy(): void {
     for (const row of this.areas.rows()) this.areas.drop(row);
@@ -252,7 +243,7 @@ export class Ioas extends IommufdObject {
     if (iova === undefined) return this.#choose(first, length);
     if (!aligned(iova, this.#alignment)) return -EINVAL;
     const end = iova + length;
-    if (end > ADDRESS_END) return -ERRNO.EOVERFLOW;
+    if (end > ADDRESS_END) return -EOVERFLOW;
     if (this.policy.reservedIn({ start: iova, end })) return -EINVAL;
     return this.areas.firstWithin(iova, end) === 0 ? iova : -EEXIST;
   }
@@ -282,7 +273,7 @@ export class Ioas extends IommufdObject {
   /** Tells drivers to give back what they have pinned in an area; false if somebody does not. */
   #askToLetGo(row: number): boolean {
     const { start, end } = this.areas.range(row);
-    for (let round = 0; this.#accessPins.has(row); round += 1) {
+    for (let round = 0; this.areas.accesses.has(row); round += 1) {
       if (round === UNMAP_ROUNDS) return false;
       for (const access of this.#accesses) access.unmap(start, end - start);
     }

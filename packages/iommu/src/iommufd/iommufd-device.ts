@@ -71,22 +71,25 @@ export class IommufdDevice extends IommufdObject {
       : -EINVAL;
   }
 
-  /** Sends the requests of one PASID through a HWPT; as {@link attach}. */
+  /**
+   * Sends the requests of one PASID through a HWPT that was allocated for that, or moves the PASID of the whole group
+   * there if it is attached already; as {@link attach}.
+   */
   attachPasid(pasid: number, id: number): number {
-    const object = this.host.objects.get(id);
-    if (object === undefined) return -ENOENT;
-    const hwpt = object instanceof Ioas ? this.#automaticFor(object, true) : object;
-    if (typeof hwpt === 'number') return hwpt;
+    const hwpt = this.host.objects.get(id);
+    if (hwpt === undefined) return -ENOENT;
+    // Nor an IOAS: the page tables that are made for one are not for PASIDs (iommufd_hwpt_pasid_compat).
     if (!(hwpt instanceof HwptPaging || hwpt instanceof HwptNested)) return -EINVAL;
     const { group } = this;
     const plain = group.hwpt;
     if (pasid >= 2 ** this.iommu.pasidBits || !forPasid(hwpt) || (plain && !forPasid(plain)))
       return -EINVAL;
     const entry = group.pasids.get(pasid);
-    if (entry && entry.hwpt !== hwpt && [...entry.devices].some((other) => other !== this))
-      return -EINVAL;
-    if (entry && entry.hwpt !== hwpt) this.#unuse(entry.hwpt);
-    if (entry?.hwpt !== hwpt) hwpt.users += 1;
+    if (entry && entry.hwpt !== hwpt && !entry.devices.has(this)) return -EINVAL;
+    if (entry?.hwpt !== hwpt) {
+      hwpt.users += 1;
+      if (entry) this.#unuse(entry.hwpt);
+    }
     group.pasids.set(pasid, { hwpt, devices: (entry?.devices ?? new Set()).add(this) });
     group.iommuGroup.attachPasid(pasid, hwpt);
     return hwpt.id;
@@ -129,22 +132,22 @@ export class IommufdDevice extends IommufdObject {
       const result = this.#use(domain);
       if (result !== -EINVAL) return result;
     }
-    const hwpt = this.#automaticFor(ioas, false);
+    const hwpt = this.#automaticFor(ioas);
     if (typeof hwpt === 'number') return hwpt;
     const result = this.#use(hwpt);
     if (result < 0) this.host.objects.remove(hwpt);
     return result;
   }
 
-  #automaticFor(ioas: Ioas, pasid: boolean): HwptPaging | number {
+  #automaticFor(ioas: Ioas): HwptPaging | number {
     // The group's other devices stay where they are: a second page table is of no use to this one then.
-    if (!pasid && this.group.hwpt && !this.#alone) return -EINVAL;
+    if (this.group.hwpt && !this.#alone) return -EINVAL;
     if (!this.host.faults.allocates()) return -ENOMEM;
     const hwpt = new HwptPaging(ioas, this.iommu, {
       automatic: true,
       nestParent: false,
       tracksDirty: false,
-      pasid,
+      pasid: false,
       faults: undefined,
     });
     const id = this.host.objects.add(hwpt);

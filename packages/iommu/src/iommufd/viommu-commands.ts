@@ -32,7 +32,10 @@ export const faultQueueAlloc = command(
     const id = context.objects.add(queue);
     if (id < 0) return id;
     const fd = caller.fds.install(queue);
-    if (fd >= 0) return { outFaultId: id, outFaultFd: fd };
+    if (fd >= 0) {
+      queue.users += 1;
+      return { outFaultId: id, outFaultFd: fd };
+    }
     context.objects.remove(queue);
     return fd;
   },
@@ -91,7 +94,10 @@ export const veventqAlloc = command(
     const queue = new VeventQueue(viommu, type, veventqDepth);
     const id = context.objects.add(queue);
     const fd = id < 0 ? id : caller.fds.install(queue);
-    if (fd >= 0) return { outVeventqId: id, outVeventqFd: fd };
+    if (fd >= 0) {
+      queue.users += 1;
+      return { outVeventqId: id, outVeventqFd: fd };
+    }
     if (id < 0) queue.destroy();
     else context.objects.remove(queue);
     return fd;

@@ -1,9 +1,4 @@
-import {
-  EINVAL,
-  IOMMU_VEVENTQ_FLAG_LOST_EVENTS,
-  iommufdVeventHeader,
-  type VfioFile,
-} from '@vfiokit/uapi';
+import { IOMMU_VEVENTQ_FLAG_LOST_EVENTS, iommufdVeventHeader, type VfioFile } from '@vfiokit/uapi';
 import type { Iommu } from '../hardware/iommu.js';
 import type { HwptPaging } from './hwpt.js';
 import type { IommufdDevice } from './iommufd-device.js';
@@ -60,12 +55,16 @@ export class Tombstone extends IommufdObject {
   override destroy(): void {}
 }
 
-/** What a guest's IOMMU reports, on its way to user space; bounded (eventq.c: struct iommufd_veventq). */
+/**
+ * What a guest's IOMMU reports, on its way to user space; bounded (eventq.c: struct iommufd_veventq). It cannot be
+ * destroyed while its file is open.
+ */
 export class VeventQueue extends IommufdObject implements VfioFile {
   readonly type = 'veventq';
   readonly kind = 'other';
   readonly #events: { readonly sequence: number; readonly data: Uint8Array }[] = [];
   #sequence = 0;
+  /** The last event was lost. One that comes after it shows that by its sequence number. */
   #lost = false;
 
   constructor(
@@ -82,17 +81,17 @@ export class VeventQueue extends IommufdObject implements VfioFile {
   report(data: Uint8Array): void {
     const sequence = this.#sequence;
     this.#sequence = (sequence + 1) % SEQUENCES;
-    if (this.#events.length >= this.depth) this.#lost = true;
-    else this.#events.push({ sequence, data });
+    this.#lost = this.#events.length >= this.depth;
+    if (!this.#lost) this.#events.push({ sequence, data });
   }
 
-  /** read(2): whole events, each behind its header; a header alone says that events were lost. `-EINVAL` if none fits. */
+  /** read(2): as many whole events as there is room for, each behind its header; a header alone says that events were lost. */
   read(into: Uint8Array): number {
     let at = 0;
     while (this.#events.length > 0 || this.#lost) {
       const event = this.#events[0];
       const size = iommufdVeventHeader.size + (event?.data.length ?? 0);
-      if (at + size > into.length) return at > 0 ? at : -EINVAL;
+      if (at + size > into.length) break;
       if (event === undefined) {
         const sequence = (this.#sequence + SEQUENCES - 1) % SEQUENCES;
         iommufdVeventHeader.encode({ flags: IOMMU_VEVENTQ_FLAG_LOST_EVENTS, sequence }, into, at);
@@ -107,7 +106,9 @@ export class VeventQueue extends IommufdObject implements VfioFile {
     return at;
   }
 
-  close(): void {}
+  close(): void {
+    this.users -= 1;
+  }
 
   override destroy(): void {
     this.viommu.queues.delete(this.eventType);
@@ -127,11 +128,11 @@ export class HwQueue extends IommufdObject {
   ) {
     super();
     viommu.users += 1;
-    for (const row of rows) viommu.parent.ioas.lockArea(row, 1);
+    for (const row of rows) viommu.parent.ioas.areas.locks.add(row);
   }
 
   override destroy(): void {
-    for (const row of this.rows) this.viommu.parent.ioas.lockArea(row, -1);
+    for (const row of this.rows) this.viommu.parent.ioas.areas.locks.delete(row);
     this.viommu.users -= 1;
   }
 }

@@ -69,7 +69,9 @@ describe.each(IOAS_VARIANTS)('iommufd_ioas (%s)', (_name, domains, memlock) => {
       iommufd.destroy(nested),
       iommufd.destroy(withFaults),
       iommufd.destroy(fault.id),
-    ]).toEqual([0, 0, 0]);
+    ]).toEqual([0, 0, EBUSY]);
+    mock.host.process.fds.close(fault.fd);
+    expect(iommufd.destroy(fault.id)).toBe(0);
     const entry = le(24, [0, 8, 0], [8, 8, 1]);
     const again = iommufd.nested(device.id, parent, 0);
     expect(iommufd.invalidate(again, entry, { type: 77 })).toEqual([EINVAL, 0]);
