@@ -107,13 +107,17 @@ export class VfioUserServer implements Disposable {
     loadState(this.#served.device, this.#served.process, state);
   }
 
-  /** Ends the connection and stops listening. The device stays open. */
+  /**
+   * Ends the connection and stops listening. The device stays open.
+   *
+   * @throws VfioError if the socket can't be removed, after everything else was done.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#listener?.[Symbol.dispose]();
     this.#session?.close();
     this.#client.close();
+    this.#listener?.[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,12 @@
-import { readdirSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -328,6 +336,52 @@ describe.skipIf(system === undefined)('a UNIX socket with descriptors', () => {
     os.close(os.listen(path, 1));
     const next = await VfioUserServer.listen(other);
     next.close();
+  });
+
+  test('a server that has no room for another client is one that listens', async () => {
+    const listening = os.listen(path, 0);
+    const first = os.connect(path);
+    expect(os.connect(path)).toBe(-EAGAIN);
+    const transport = new UnixTransport(os);
+    const listen = VfioUserServer.listen({ device: new TestDevice(), transport, path });
+    await expect(listen).rejects.toThrow(/somebody listens there/);
+    expect(existsSync(path)).toBe(true);
+    os.close(first);
+    os.close(listening);
+  });
+
+  test('a server takes away its own socket, and no other that took its place', async () => {
+    const { server, client } = await stage();
+    rmSync(path);
+    const other = os.listen(path, 1);
+    os.close(client.fd);
+    await gone(server);
+    server.close();
+    expect(existsSync(path)).toBe(true);
+    os.close(other);
+  });
+
+  test('only the user who serves may connect', async () => {
+    const { server } = await stage();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    server.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test.each([
+    ['/dev/null/socket', 'ENOTDIR', /^\/dev\/null\/socket: can't listen: ENOTDIR; /],
+    ['/nowhere/socket', 'ENOENT', /make its folder first/],
+    ['/tmp', 'EADDRINUSE', /is there, and no socket/],
+    ['', 'EINVAL', /a path of 0 bytes/],
+    [`/tmp/${'s'.repeat(103)}`, 'EINVAL', /a path of 108 bytes/],
+  ])('it says why it does not listen at %s', async (wrong, code, message) => {
+    const transport = new UnixTransport(os);
+    const listen = VfioUserServer.listen({ device: new TestDevice(), transport, path: wrong });
+    await expect(listen).rejects.toMatchObject({
+      name: 'VfioError',
+      code,
+      message: expect.stringMatching(message),
+    });
   });
 
   async function gone(server: VfioUserServer): Promise<void> {

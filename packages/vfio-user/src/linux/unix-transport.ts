@@ -1,5 +1,5 @@
-import { lstatSync, unlinkSync } from 'node:fs';
-import { ENOENT, errnoName, VfioError } from '@vfiokit/uapi';
+import { lstatSync, type Stats, unlinkSync } from 'node:fs';
+import { EACCES, EADDRINUSE, ENOENT, ENOTDIR, errnoName, VfioError } from '@vfiokit/uapi';
 import type { SharedMemory } from '../session/regions.js';
 import type { Channel, ChannelUser, Listener, Transport } from '../transport/channel.js';
 import { LinuxDescriptors, type MemoryTrust } from './linux-descriptors.js';
@@ -19,6 +19,15 @@ const MAP_SHARED = 1;
 export interface UnixTransportOptions extends Partial<Waiting>, Partial<MemoryTrust> {}
 
 const SPIN_MICROSECONDS = 50;
+
+/** What connect(2) says where a socket is that nobody listens at. */
+const ECONNREFUSED = 111;
+
+const HINTS: ReadonlyMap<number, string> = new Map([
+  [-ENOENT, '; make its folder first'],
+  [-ENOTDIR, '; choose a path in a folder'],
+  [-EACCES, '; choose a folder that you may write to'],
+]);
 
 /** UNIX stream sockets that pass descriptors, by system calls. */
 export class UnixTransport implements Transport, Company {
@@ -48,15 +57,24 @@ export class UnixTransport implements Transport, Company {
         'EINVAL',
         `${path || 'the socket'}: a path of ${length} bytes; sockets take 1 to ${LONGEST_PATH}`,
       );
-    this.#removeStale(path);
+    let fd = this.#bind(path);
+    if (fd === -EADDRINUSE) {
+      this.#removeStale(path);
+      fd = this.#bind(path);
+    }
+    if (fd < 0)
+      throw VfioError.fromErrno(
+        fd,
+        `${path}: can't listen: ${errnoName(fd)}${HINTS.get(fd) ?? '; choose another path'}`,
+      );
+    return new UnixListener(this.system, path, fd, (client) => this.#connect(client, accept));
+  }
+
+  #bind(path: string): number {
     const umask = process.umask(SOCKET_UMASK);
     const fd = this.system.listen(path, BACKLOG);
     process.umask(umask);
-    if (fd < 0) {
-      const hint = fd === -ENOENT ? '; make its folder first' : '';
-      throw VfioError.fromErrno(fd, `${path}: can't listen: ${errnoName(fd)}${hint}`);
-    }
-    return new UnixListener(this.system, path, fd, (client) => this.#connect(client, accept));
+    return fd;
   }
 
   /**
@@ -88,21 +106,38 @@ export class UnixTransport implements Transport, Company {
 
   /** A socket that a server left behind when it was killed is in the way of the next one. */
   #removeStale(path: string): void {
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) return;
-    if (!stats.isSocket())
+    const there = look(path);
+    if (there === undefined) return;
+    if (!there.isSocket())
       throw new VfioError('EADDRINUSE', `${path}: is there, and no socket; choose another path`);
     const other = this.system.connect(path);
-    if (other >= 0) {
-      this.system.close(other);
+    if (other >= 0) this.system.close(other);
+    // A server that is too busy for another client, or another user's, is one that listens.
+    if (other !== -ECONNREFUSED)
       throw new VfioError('EADDRINUSE', `${path}: somebody listens there; choose another path`);
+    try {
+      unlinkSync(path);
+    } catch (cause) {
+      const { code, errno = -EADDRINUSE } = cause as NodeJS.ErrnoException;
+      const message = `${path}: a server that is gone left it, and it can't be removed: ${code}; choose another path`;
+      throw VfioError.fromErrno(errno, message, { cause });
     }
-    unlinkSync(path);
+  }
+}
+
+/** What stands at a path; nothing, too, where that can't be known. */
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
   }
 }
 
 class UnixListener implements Listener {
   #unwatch: (() => void) | undefined;
+  /** The socket, which somebody may put another one in the place of. */
+  readonly #own: Stats | undefined;
 
   constructor(
     private readonly system: System,
@@ -110,6 +145,7 @@ class UnixListener implements Listener {
     private readonly fd: number,
     private readonly connected: (fd: number) => void,
   ) {
+    this.#own = look(path);
     this.resume();
   }
 
@@ -127,12 +163,16 @@ class UnixListener implements Listener {
 
   [Symbol.dispose](): void {
     this.pause();
+    // While this one is open, no other socket gets its number.
+    const there = look(this.path);
     this.system.close(this.fd);
+    if (there === undefined || there.ino !== this.#own?.ino || there.dev !== this.#own.dev) return;
     try {
       unlinkSync(this.path);
-    } catch (error) {
-      // Somebody else has taken it away; that it is gone is what was wanted.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    } catch (cause) {
+      const { code, errno = -EACCES } = cause as NodeJS.ErrnoException;
+      const message = `${this.path}: can't be removed: ${code}; remove it yourself`;
+      throw VfioError.fromErrno(errno, message, { cause });
     }
   }
 }

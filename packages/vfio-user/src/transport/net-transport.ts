@@ -54,8 +54,7 @@ class NetChannel implements Channel {
 
   close(): void {
     this.#user = undefined;
-    this.socket.end();
-    this.socket.resume();
+    this.socket.destroySoon();
   }
 
   #received(bytes: Uint8Array): void {
@@ -92,10 +91,14 @@ class NetListener implements Listener {
   listen(path: string): Promise<Listener> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', (cause: NodeJS.ErrnoException) => {
-        const message = `${path}: can't listen: ${cause.code}; choose another path`;
+        const help = 'choose another path, or remove what a server that is gone has left there';
+        const message = `${path}: can't listen: ${cause.code}; ${help}`;
         reject(VfioError.fromErrno(cause.errno ?? -EIO, message, { cause }));
       });
+      // Only the user who serves may connect.
+      const umask = process.umask(0o177);
       this.#server.listen(path, () => resolve(this));
+      process.umask(umask);
     });
   }
 
