@@ -198,7 +198,7 @@ class CdevFiles extends OpenFiles implements VmmFiles {
 
   openDevice(): VfioDevice {
     const { caller } = this;
-    caller.check(this.tied.bind(this.#iommufd, caller.process), 'VFIO_DEVICE_BIND_IOMMUFD');
+    caller.check(this.tied.bind(this.#iommufd), 'VFIO_DEVICE_BIND_IOMMUFD');
     caller.call(
       this.tied,
       VFIO_DEVICE_ATTACH_IOMMUFD_PT,

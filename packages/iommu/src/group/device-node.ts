@@ -121,13 +121,13 @@ export class DeviceNodeFile implements VfioDevice {
    * @returns the device's number in the iommufd; `-EBUSY` (the group file is open), `-EINVAL` (bound, or open
    * elsewhere), and what the iommufd or the device refuse with.
    */
-  bind(iommufd: Iommufd, opener: Process): number {
+  bind(iommufd: Iommufd): number {
     const { device, group } = this.node;
     if (this.#device) return -EINVAL;
     const blocked = group.blockGroup();
     if (blocked !== 0) return blocked;
     try {
-      this.#device = device.open(new CdevDoor(this, device, iommufd), opener);
+      this.#device = device.open(new CdevDoor(this, device, iommufd));
     } catch (error) {
       group.unblockGroup();
       if (error instanceof VfioError) return error.errno;
@@ -176,7 +176,7 @@ export class DeviceNodeFile implements VfioDevice {
     const file = caller.fds.get(bind.iommufd);
     if (file === undefined) return -EBADF;
     if (!(file instanceof Iommufd)) return -EBADFD;
-    const devid = this.bind(file, caller);
+    const devid = this.bind(file);
     if (devid < 0) return devid;
     return copyStructOut(argument, vfioDeviceBindIommufd, { outDevid: devid }, bind.argsz);
   }

@@ -56,7 +56,7 @@ export interface GroupDevice {
    *
    * @throws VfioError with the errno that the open fails with; nothing is left open then.
    */
-  open(door: DeviceDoor, opener: Process): VfioDevice;
+  open(door: DeviceDoor): VfioDevice;
 
   /** The user unmaps this range of IOVAs: unpin what is pinned in it. Only for devices that pin pages themselves. */
   dmaUnmap?(iova: bigint, size: bigint): void;

@@ -67,7 +67,7 @@ export class GroupFile implements VfioFile {
         -EINVAL,
         `${name}: group ${group.id} has no container; set one first`,
       );
-    return device.open(new GroupDoor(group, device, process), process);
+    return device.open(new GroupDoor(group, device, process));
   }
 
   /** Whether a device is in this group: what a hot reset wants to be sure of. */

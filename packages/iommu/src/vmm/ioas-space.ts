@@ -125,7 +125,7 @@ class IoasSpace implements DmaSpace {
     for (const node of nodes) {
       const file = node.open();
       files.push(file);
-      const bound = file.bind(this.iommufd, this.process);
+      const bound = file.bind(this.iommufd);
       const result = bound < 0 ? bound : this.iommufd.attach(node.device, this.id);
       if (result < 0) {
         for (const opened of files) opened.close();

@@ -42,7 +42,7 @@ describe('files that are used after they were closed, or closed twice', () => {
     const device = host.device();
     const node = host.groups.deviceNode(0).open();
     const iommufd = new OpenIommufd(host);
-    node.bind(iommufd.file, host.process);
+    node.bind(iommufd.file);
     node.close();
     node.close();
     expect(device.iommuGroup!.ownerClaimed).toBe(false);

@@ -62,7 +62,7 @@ describe('opening a group', () => {
   test('[iommu:16] is refused while a member is bound through its own node', () => {
     const host = new TestHost();
     const device = host.device();
-    host.groups.deviceNode(0).open().bind(host.dev.openIommufd(), host.process);
+    host.groups.deviceNode(0).open().bind(host.dev.openIommufd());
     expect(errnoOf(() => host.openGroup(device))).toBe(EBUSY);
   });
 
@@ -343,9 +343,9 @@ describe('devices of a group', () => {
     expect(device.openCount).toBe(0);
     host.process.fds.close(container.groupFds.get(device)!);
     const node = host.groups.deviceNode(0).open();
-    expect(node.bind(host.dev.openIommufd(), host.process)).toBeGreaterThan(0);
+    expect(node.bind(host.dev.openIommufd())).toBeGreaterThan(0);
     const again = host.groups.deviceNode(0).open();
-    expect(again.bind(host.dev.openIommufd(), host.process)).toBe(EINVAL);
+    expect(again.bind(host.dev.openIommufd())).toBe(EINVAL);
   });
 
   test('holds tells whose devices a group has', () => {

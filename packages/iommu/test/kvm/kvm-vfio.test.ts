@@ -105,7 +105,7 @@ describe('the pseudo-device that tells KVM of VFIO', () => {
     const device = machine.host.device();
     const node = machine.host.groups.deviceNode(0).open();
     expect(machine.set(ADD, machine.host.fd(node))).toBe(0);
-    node.bind(machine.host.dev.openIommufd(), machine.host.process);
+    node.bind(machine.host.dev.openIommufd());
     expect(device.kvmAtOpen).toBe(machine.vm);
     machine.vfio.destroy();
     expect(node.kvm).toBeUndefined();

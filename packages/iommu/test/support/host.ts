@@ -73,7 +73,7 @@ export class StubDevice implements GroupDevice {
     return text === this.name ? 1 : 0;
   }
 
-  open(door: DeviceDoor, _opener: Process): StubDeviceFile {
+  open(door: DeviceDoor): StubDeviceFile {
     if (this.openCount > 0 && door.kind === 'cdev')
       throw new VfioError('EINVAL', `${this.name}: it is open already`);
     if (this.openCount === 0) {
