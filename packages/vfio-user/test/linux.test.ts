@@ -361,6 +361,37 @@ describe.skipIf(system === undefined)('a UNIX socket with descriptors', () => {
     os.close(other);
   });
 
+  test('with two connections neither a receive nor a send blocks', async () => {
+    const blocking = { sends: 0, receives: 0 };
+    const watched: System = {
+      ...os,
+      send(fd, data, length, flags) {
+        blocking.sends += (flags & DONTWAIT) === 0 ? 1 : 0;
+        return os.send(fd, data, length, flags);
+      },
+      recvmsg(fd, header, flags) {
+        blocking.receives += (flags & DONTWAIT) === 0 ? 1 : 0;
+        return os.recvmsg(fd, header, flags);
+      },
+    };
+    const transport = new UnixTransport(watched, { spin: 0 });
+    const listen = (at: string) =>
+      VfioUserServer.listen({ device: new TestDevice(), transport, path: at });
+    const servers = [await listen(path), await listen(`${path}.1`)];
+    const clients = [path, `${path}.1`].map((at) => new SocketClient(os, os.connect(at)));
+    for (const client of clients) await client.ask(message(1, json('{}\0')));
+    Object.assign(blocking, { sends: 0, receives: 0 });
+    for (const client of clients) await client.ask(message(4, u32(16, 0, 0, 0)));
+    expect(blocking).toEqual({ sends: 0, receives: 0 });
+    os.close(clients[1]!.fd);
+    await gone(servers[1]!);
+    await clients[0]!.ask(message(4, u32(16, 0, 0, 0)));
+    expect(blocking.sends).toBe(1);
+    os.close(clients[0]!.fd);
+    await gone(servers[0]!);
+    for (const server of servers) server.close();
+  });
+
   test('only the user who serves may connect', async () => {
     const { server } = await stage();
     expect(statSync(path).mode & 0o777).toBe(0o600);

@@ -34,7 +34,7 @@ const ticksSince = (began: number, now: number) => (now - began + TICKS_MODULO) 
 
 /** What connections of one process share. */
 export interface Company {
-  /** How many connections there are. A receive may only block while there is one. */
+  /** How many connections there are. A receive or a send may only block while there is one. */
   readonly connections: number;
 }
 
@@ -85,18 +85,20 @@ export class UnixChannel implements Channel {
 
   send(start: number, end: number, fd?: number): number {
     this.#streaming = false;
+    // A client that does not take what it is sent may keep nobody else waiting.
+    const flags = this.company.connections === 1 ? MSG_NOSIGNAL : MSG_NOSIGNAL | MSG_DONTWAIT;
     const sent =
       start === 0 && fd === undefined
-        ? this.system.send(this.fd, this.#user.outbox, end, MSG_NOSIGNAL)
-        : this.#sendPiece(start, end, fd);
+        ? this.system.send(this.fd, this.#user.outbox, end, flags)
+        : this.#sendPiece(start, end, fd, flags);
     if (sent === -EAGAIN || sent === -EINTR) return 0;
     return sent;
   }
 
-  #sendPiece(start: number, end: number, fd: number | undefined): number {
+  #sendPiece(start: number, end: number, fd: number | undefined, flags: number): number {
     this.#outgoing.point(start, end - start);
     this.#outgoing.setControl(fd === undefined ? 0 : this.#putFd(fd));
-    return this.system.sendmsg(this.fd, this.#outgoing.bytes, MSG_NOSIGNAL);
+    return this.system.sendmsg(this.fd, this.#outgoing.bytes, flags);
   }
 
   close(): void {
