@@ -121,6 +121,45 @@ describe("an accelerator's VF", () => {
     expect(file.write(bytes.subarray(39, 41))).toBe(-EFAULT);
   });
 
+  it.each([
+    ['magic', 0, 0],
+    ['number of queues', 8, 15],
+    ['device', 12, 0xa256],
+    ['isolation of its queues', 16, 1],
+    ['major version', 28, 2],
+  ])('[derived:175] refuses a state with another %s', (_, at, value) => {
+    using vf = accelerator();
+    const bytes = new FakeHisiQm().vf(0).bytes.slice();
+    new DataView(bytes.buffer).setUint16(at, value, true);
+    expect(vf.client.setMigrationState('RESUMING')!.write(bytes)).toBe(-EFAULT);
+  });
+
+  it('takes a state of the old magic, whose version says nothing', () => {
+    using vf = accelerator();
+    const bytes = new FakeHisiQm().vf(0).bytes.slice();
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(0, 0xcdcdcdcdfeedaaccn, true);
+    view.setUint16(28, 7, true);
+    expect(vf.client.setMigrationState('RESUMING')!.write(bytes)).toBe(176);
+  });
+
+  it.each([144, 152, 160, 168])('is not started with a queue at address 0: state byte %i', (at) => {
+    const qm = new FakeHisiQm();
+    using vf = accelerator(qm);
+    const bytes = qm.vf(0).bytes.slice();
+    new DataView(bytes.buffer).setBigUint64(at, 0n, true);
+    vf.client.setMigrationState('RESUMING')!.write(bytes);
+    vf.client.setMigrationState('RUNNING');
+    expect(qm.vf(0).log).toEqual(['stop']);
+  });
+
+  it('says only who it is, before its guest has set it up', () => {
+    const qm = new FakeHisiQm();
+    qm.vf(0).guestReady = false;
+    using vf = accelerator(qm);
+    expect(readAll(vf.client.setMigrationState('STOP_COPY')!)).toHaveLength(40);
+  });
+
   it('takes 40 bytes or 176, nothing in between and no more', () => {
     using vf = accelerator();
     const { bytes } = new FakeHisiQm().vf(0);

@@ -11,7 +11,7 @@ const BAR = 2 ** 48;
 const at = (region: number, offset = 0) => region * 2 ** 48 + offset;
 
 class Instructions implements IsmInstructions {
-  readonly maxstbl = 4096;
+  constructor(readonly maxstbl = 4096) {}
   readonly log: string[] = [];
   readonly memory = new Uint8Array(16384);
 
@@ -72,6 +72,9 @@ describe('an ISM device', () => {
     expect(write(4000, 96)).toBe(96);
     expect(write(8192, 4096)).toBe(4096);
     expect(instructions.log).toEqual(['store 96@4000', 'store 4096@8192']);
+    using modest = ism(new Instructions(128));
+    expect(modest.device.pwrite(new Uint8Array(129), at(0))).toBe(-EINVAL);
+    expect(modest.device.pwrite(new Uint8Array(128), at(0))).toBe(128);
   });
 
   it('[derived:193] is read by naturally aligned loads', () => {

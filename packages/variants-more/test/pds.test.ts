@@ -4,21 +4,28 @@ import { describe, expect, it } from 'vitest';
 import { FakePdsCore, pdsDriver } from '../src/index.js';
 import { PdsDirtyLog } from '../src/pds/pds-dirty-log.js';
 import { PdsMigration } from '../src/pds/pds-migration.js';
+import { PdsVf } from '../src/pds/pds-vf.js';
 import { open, pfOf, readAll, refusal, vfOf } from './pf-with-vf.js';
 
 const EEXIST = 17;
 const EINVAL = 22;
 const ENODEV = 19;
 const IDS = { vendor: 0x1dd8, device: 0x1003 };
+const EOPNOTSUPP = 95;
 const PAGE = 4096n;
+const FIRST = { iova: 0n, length: PAGE };
 
 const driver = pdsDriver(() => {});
+
+const logOf = (core: FakePdsCore) => new PdsDirtyLog(new PdsVf(core, 0));
+const migrationOf = (core: FakePdsCore) =>
+  new PdsMigration('vf', new PdsVf(core, 0), logOf(core), () => {});
 
 describeDriver('pds', () => ({ driver, pdev: vfOf(IDS, new FakePdsCore()) }));
 describeMigration('pds', () => {
   const core = new FakePdsCore();
   return {
-    ops: new PdsMigration('vf', core, 0, new PdsDirtyLog(core, 0, 8), () => {}),
+    ops: migrationOf(core),
     fill: () => {
       core.vf(0).state = new Uint8Array(600).fill(3);
     },
@@ -28,7 +35,7 @@ describeMigration('pds', () => {
 });
 describeDirtyLog('pds', () => {
   const core = new FakePdsCore();
-  return { log: new PdsDirtyLog(core, 0, 8), dirty: (iova) => core.vf(0).dirty(iova) };
+  return { log: logOf(core), dirty: (iova) => core.vf(0).dirty(iova) };
 });
 
 describe('a Pensando VF', () => {
@@ -78,14 +85,43 @@ describe('a Pensando VF', () => {
   it('[derived:179] can not log for a device that tracks already', () => {
     const core = new FakePdsCore();
     core.vf(0).tracking = true;
-    expect(new PdsDirtyLog(core, 0, 8).start([{ iova: 0n, length: PAGE }], PAGE)).toBe(-EEXIST);
-    const log = new PdsDirtyLog(new FakePdsCore(), 0, 8);
-    log.start([{ iova: 0n, length: PAGE }], PAGE);
-    expect(log.start([{ iova: 0n, length: PAGE }], PAGE)).toBe(-EINVAL);
-    expect(log.readAndClear({ iova: 0n, length: 2n * PAGE }, () => {})).toBe(-EINVAL);
-    expect(new PdsDirtyLog(new FakePdsCore(), 0, 0).start([{ iova: 0n, length: PAGE }], PAGE)).toBe(
-      -95,
-    );
+    expect(logOf(core).start([FIRST], PAGE)).toBe(-EEXIST);
+    core.vf(0).tracking = false;
+    expect(logOf(core).start([FIRST], PAGE)).toBe(PAGE);
+  });
+
+  it('logs once, for a device that can, and reports what it tracks', () => {
+    const log = logOf(new FakePdsCore());
+    expect(log.readAndClear(FIRST, () => {})).toBe(-EINVAL);
+    log.start([FIRST], PAGE);
+    expect(log.start([FIRST], PAGE)).toBe(-EINVAL);
+    for (const range of [
+      { iova: 0n, length: 2n * PAGE },
+      { iova: 2n * PAGE, length: PAGE },
+      { iova: 0n, length: 0n },
+    ])
+      expect(log.readAndClear(range, () => {})).toBe(-EINVAL);
+    for (const options of [{ maxRegions: 0 }, { seqAck: false }])
+      expect(logOf(new FakePdsCore(options)).start([FIRST], PAGE)).toBe(-EOPNOTSUPP);
+    expect([log.stop(), log.stop()]).toEqual([0, 0]);
+  });
+
+  it('makes do with as many regions as the device has, in maps that it may enlarge', () => {
+    const core = new FakePdsCore({ maxRegions: 2 });
+    const log = logOf(core);
+    const ranges = [0n, 4n, 100n].map((page) => ({ iova: page * PAGE, length: 3n * PAGE }));
+    log.start(ranges, PAGE);
+    const vf = core.vf(0);
+    expect(vf.regions).toMatchObject([
+      { dmaBase: 0n, pageCount: 32, pageSizeLog2: 12 },
+      { dmaBase: 100n * PAGE, pageCount: 32, pageSizeLog2: 12 },
+    ]);
+    // The second region's bits lie behind all that the device tracks of the first.
+    vf.seq[4] = 0b101;
+    const pages: bigint[] = [];
+    expect(log.readAndClear(ranges[2]!, (page) => pages.push(page / PAGE))).toBe(0);
+    expect(pages).toEqual([100n, 102n]);
+    expect(vf.ack).toEqual(vf.seq);
   });
 
   it('[derived:180 derived:181] is lost when its PF recovers under a migration, until it is reset', () => {

@@ -1,10 +1,5 @@
 import { describeDriver, describeMigration } from '@vfiokit/testing';
-import {
-  VFIO_DEVICE_FEATURE_DMA_BUF,
-  VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
-  VFIO_DEVICE_FEATURE_MIGRATION,
-  VFIO_DEVICE_FEATURE_PCI_VF_TOKEN,
-} from '@vfiokit/uapi';
+import { VFIO_DEVICE_FEATURE_DMA_BUF, VFIO_DEVICE_FEATURE_MIGRATION } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import {
   FakeQatMigDevice,
@@ -47,10 +42,13 @@ describeMigration('qat', () => {
 describe('a QuickAssist VF', () => {
   it("[derived:182] has none of the core's features, and those of migration", () => {
     using vf = qat();
-    for (const feature of [VFIO_DEVICE_FEATURE_PCI_VF_TOKEN, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY])
+    // VF token, low power entry, with wakeup, exit, dma-buf.
+    for (const feature of [0, 3, 4, 5, 11]) {
       expect(() => vf.client.setFeature(feature, new Uint8Array(16))).toThrow(
         expect.objectContaining({ errno: -ENOTTY }),
       );
+      expect(vf.client.probeFeature(feature, 0x20000)).toBe(false);
+    }
     expect(vf.client.probeFeature(VFIO_DEVICE_FEATURE_MIGRATION, 0x10000)).toBe(true);
   });
 

@@ -37,6 +37,15 @@ describe('a graphics function', () => {
     expect(vf.client.migrationState()).toBe('STOP');
   });
 
+  it('is stopped by its PF on an arc that there is not', () => {
+    const xe = new FakeXePf();
+    const migration = new XeMigration('vf', xe, 3);
+    expect(() => migration.arc('RUNNING', 'STOP')).toThrow(
+      expect.objectContaining({ code: 'EINVAL' }),
+    );
+    expect(xe.log).toEqual(['stop 3']);
+  });
+
   it('[derived:44] can not be asked for more precopy information', () => {
     using vf = open(vfOf(IDS, new FakeXePf()), XE_VFIO_PCI);
     expect(() => vf.client.setFeature(12)).toThrow(expect.objectContaining({ code: 'EINVAL' }));

@@ -1,12 +1,6 @@
 import { EIO } from '@vfiokit/uapi';
 import { CommandFault } from '../fake/command-fault.js';
-import {
-  ACC_DEV_MAGIC,
-  ACC_DRV_MAJOR_VER,
-  ACC_VF_DATA_SIZE,
-  accVfMatch,
-  DMA_BASES,
-} from './acc-vf-data.js';
+import { ACC_DEV_MAGIC, ACC_DRV_MAJOR_VER, ACC_VF_DATA_SIZE, accVfData } from './acc-vf-data.js';
 import { HisiQm, type HisiVf } from './hisi-qm.js';
 
 /** What tells one kind of accelerator from another. */
@@ -18,6 +12,7 @@ export interface FakeHisiQmOptions {
 }
 
 const QUEUES = 16;
+const QUEUES_AT = 0x1000n;
 
 /** An accelerator's VF in memory, set up by its guest. */
 export class FakeHisiVf implements HisiVf {
@@ -28,14 +23,9 @@ export class FakeHisiVf implements HisiVf {
   guestReady = true;
 
   constructor(devId: number) {
-    const none = { queIsoCfg: 0, qpBase: 0, vfQmState: 0, minorVersion: 0 };
-    const majorVersion = ACC_DRV_MAJOR_VER;
-    accVfMatch.encode(
-      { ...none, magic: ACC_DEV_MAGIC, qpNum: QUEUES, devId, majorVersion },
-      this.bytes,
-    );
-    const view = new DataView(this.bytes.buffer);
-    for (const at of DMA_BASES) view.setBigUint64(at, 0x1000n, true);
+    const who = { magic: ACC_DEV_MAGIC, qpNum: QUEUES, devId, majorVersion: ACC_DRV_MAJOR_VER };
+    const queues = { eqeDma: QUEUES_AT, aeqeDma: QUEUES_AT, sqcDma: QUEUES_AT, cqcDma: QUEUES_AT };
+    accVfData.encode({ ...who, ...queues }, this.bytes);
   }
 
   stop(): number {

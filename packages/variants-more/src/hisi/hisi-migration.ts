@@ -2,7 +2,7 @@ import { type MigrationOps, type PrecopyInfo } from '@vfiokit/core';
 import { EFAULT, EINVAL, ENOMEM, type MigrationState, VfioError } from '@vfiokit/uapi';
 import { type ArcTable, NOTHING, takeArc } from '../arc-table.js';
 import { BufferLoader, BufferSaver } from '../state-buffer.js';
-import { ACC_VF_DATA_SIZE, DMA_BASES, matches, QM_MATCH_SIZE } from './acc-vf-data.js';
+import { ACC_VF_DATA_SIZE, accVfData, matches, QM_MATCH_SIZE } from './acc-vf-data.js';
 import type { HisiVf } from './hisi-qm.js';
 
 /** Migration of an accelerator's VF (drivers/vfio/pci/hisilicon/hisi_acc_vfio_pci.c: hisi_acc_vf_set_device_state). */
@@ -88,8 +88,8 @@ export class HisiMigration implements MigrationOps {
         'EINVAL',
         `${this.name}: ${length} of ${ACC_VF_DATA_SIZE} bytes of its state arrived`,
       );
-    const view = new DataView(bytes.buffer);
-    this.#ready = DMA_BASES.every((at) => view.getBigUint64(at, true) !== 0n);
+    const { eqeDma, aeqeDma, sqcDma, cqcDma } = accVfData.decode(bytes);
+    this.#ready = [eqeDma, aeqeDma, sqcDma, cqcDma].every((base) => base !== 0n);
     if (!this.#ready) return;
     const error = this.vf.load(bytes);
     if (error < 0) throw VfioError.fromErrno(error, `${this.name}: its state can't be loaded`);

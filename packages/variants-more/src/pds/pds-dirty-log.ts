@@ -1,13 +1,13 @@
 import { combineIovaRanges, type DirtyLogOps, type IovaRange } from '@vfiokit/core';
 import { EEXIST, EINVAL, EOPNOTSUPP } from '@vfiokit/uapi';
-import { PDS_LM_CMD, type PdsCore } from './pds-core.js';
+import type { PdsLmDirtyRegionInfo } from './pds-adminq.js';
+import type { PdsVf } from './pds-vf.js';
 
 /** A range that the device tracks: a bit for every page, in two copies. */
 interface TrackedRegion {
   readonly range: IovaRange;
   /** Where its bits start in the device's maps, in bytes. */
   readonly offset: number;
-  readonly bytes: number;
   /** What the host has seen. */
   readonly ack: Uint8Array;
 }
@@ -17,12 +17,7 @@ export class PdsDirtyLog implements DirtyLogOps {
   #regions: readonly TrackedRegion[] | undefined;
   #pageSize = 4096n;
 
-  constructor(
-    private readonly core: PdsCore,
-    private readonly vf: number,
-    /** How many ranges the device can track; 0 if it can't. */
-    private readonly maxRegions: number,
-  ) {}
+  constructor(private readonly vf: PdsVf) {}
 
   get active(): boolean {
     return this.#regions !== undefined;
@@ -31,29 +26,26 @@ export class PdsDirtyLog implements DirtyLogOps {
   /** `-EINVAL` twice, `-EEXIST` for a device that tracks already, `-EOPNOTSUPP` for one that can't. */
   start(ranges: readonly IovaRange[], pageSize: bigint): bigint | number {
     if (this.active) return -EINVAL;
-    const tracking = this.core.execute({ opcode: PDS_LM_CMD.DIRTY_STATUS, vf: this.vf });
-    if (tracking < 0) return tracking;
-    if (tracking > 0) return -EEXIST;
-    if (this.maxRegions === 0 || ranges.length === 0) return -EOPNOTSUPP;
-    const tracked = combineIovaRanges(ranges, this.maxRegions);
-    const logPage = pageSize.toString(2).length - 1;
-    const error = this.core.execute({
-      opcode: PDS_LM_CMD.DIRTY_ENABLE,
-      vf: this.vf,
-      ranges: tracked.map(({ iova, length }) => ({
-        base: iova,
-        pages: Number((length + pageSize - 1n) / pageSize),
-        logPage,
+    const status = this.vf.dirtyStatus();
+    if (typeof status === 'number') return status;
+    if (status.numRegions > 0) return -EEXIST;
+    if (status.maxRegions === 0 || !status.seqAck || ranges.length === 0) return -EOPNOTSUPP;
+    const combined = combineIovaRanges(ranges, status.maxRegions);
+    const tracked = this.vf.dirtyEnable(
+      combined.map(({ iova, length }) => ({
+        dmaBase: iova,
+        pageCount: Number((length + pageSize - 1n) / pageSize),
+        pageSizeLog2: pageSize.toString(2).length - 1,
       })),
-    });
-    if (error < 0) return error;
+    );
+    if (typeof tracked === 'number') return tracked;
     this.#pageSize = pageSize;
-    this.#regions = layRegions(tracked, pageSize);
+    this.#regions = layRegions(combined, tracked);
     return pageSize;
   }
 
   stop(): number {
-    if (this.active) this.core.execute({ opcode: PDS_LM_CMD.DIRTY_DISABLE, vf: this.vf });
+    if (this.active) this.vf.dirtyDisable();
     this.forget();
     return 0;
   }
@@ -69,32 +61,36 @@ export class PdsDirtyLog implements DirtyLogOps {
     );
     if (region === undefined || length === 0n) return -EINVAL;
     if (iova + length > region.range.iova + region.range.length) return -EINVAL;
-    const { vf } = this;
-    const { offset, bytes, ack } = region;
-    const seq = new Uint8Array(bytes);
-    const opcode = PDS_LM_CMD.DIRTY_READ_SEQ;
-    const error = this.core.execute({ opcode, vf, offset, memory: seq });
+    const { range, offset } = region;
+    const first = Number((iova - range.iova) / this.#pageSize);
+    const last = Number((iova + length - 1n - range.iova) / this.#pageSize);
+    // Only the bytes of the map that have these pages' bits go to and fro.
+    const start = first >>> 3;
+    const ack = region.ack.subarray(start, (last >>> 3) + 1);
+    const seq = new Uint8Array(ack.length);
+    const error = this.vf.readSeq(offset + start, seq);
     if (error < 0) return error;
-    const first = Number((iova - region.range.iova) / this.#pageSize);
-    const last = Number((iova + length - 1n - region.range.iova) / this.#pageSize);
     for (let page = first; page <= last; page += 1) {
+      const at = (page >>> 3) - start;
       const bit = 1 << (page & 7);
-      const at = page >>> 3;
       if (((seq[at]! ^ ack[at]!) & bit) === 0) continue;
-      dirty(region.range.iova + BigInt(page) * this.#pageSize);
+      dirty(range.iova + BigInt(page) * this.#pageSize);
       ack[at] = ack[at]! ^ bit;
     }
-    return this.core.execute({ opcode: PDS_LM_CMD.DIRTY_WRITE_ACK, vf, offset, memory: ack });
+    return this.vf.writeAck(offset + start, ack);
   }
 }
 
-function layRegions(ranges: readonly IovaRange[], pageSize: bigint): TrackedRegion[] {
+/** Regions lie in the maps one behind the other, with as many pages as the device tracks of each. */
+function layRegions(
+  ranges: readonly IovaRange[],
+  tracked: readonly PdsLmDirtyRegionInfo[],
+): TrackedRegion[] {
   let offset = 0;
-  return ranges.map((range) => {
-    const pages = Number((range.length + pageSize - 1n) / pageSize);
-    const bytes = Math.ceil(pages / 8);
-    const region = { range, offset, bytes, ack: new Uint8Array(bytes) };
-    offset += bytes;
+  return tracked.map(({ pageCount }, index) => {
+    const ack = new Uint8Array(Math.ceil(pageCount / 8));
+    const region = { range: ranges[index]!, offset, ack };
+    offset += ack.length;
     return region;
   });
 }

@@ -13,8 +13,8 @@ import type { Sleep } from '../sleep.js';
 import { PdsCore } from './pds-core.js';
 import { PdsDirtyLog } from './pds-dirty-log.js';
 import { PdsMigration } from './pds-migration.js';
+import { PdsVf } from './pds-vf.js';
 
-const MAX_REGIONS = 8;
 const RESET_DONE = 1;
 
 /** The driver of Pensando's Ethernet VFs (drivers/vfio/pci/pds). */
@@ -24,8 +24,8 @@ export function pdsDriver(sleep: Sleep): VfioPciDriver {
     ids: [{ vendor: 0x1dd8, device: 0x1003 }],
     dmaBuf: false,
     probe(pdev, container) {
-      const vf = vfIndex(pdev);
-      if (vf < 0) throw new VfioError('EINVAL', `${pdev.name}: is no VF`);
+      const index = vfIndex(pdev);
+      if (index < 0) throw new VfioError('EINVAL', `${pdev.name}: is no VF`);
       const core = pfDriverData(pdev, PdsCore);
       if (typeof core === 'number')
         throw VfioError.fromErrno(core, `${pdev.name}: its PF is not bound to pds_core`);
@@ -33,8 +33,9 @@ export function pdsDriver(sleep: Sleep): VfioPciDriver {
       const registered = core.registerClient(client);
       if (registered < 0)
         throw VfioError.fromErrno(registered, `${pdev.name}: its PF takes no client`);
-      const log = new PdsDirtyLog(core, vf, MAX_REGIONS);
-      const migration = new PdsMigration(pdev.name, core, vf, log, sleep);
+      const vf = new PdsVf(core, index);
+      const log = new PdsDirtyLog(vf);
+      const migration = new PdsMigration(pdev.name, vf, log, sleep);
       const unlisten = core.listen(({ state }) => {
         if (state === RESET_DONE) migration.recovered();
       });

@@ -3,13 +3,17 @@ import { EAGAIN, EINVAL, EIO, ETIMEDOUT, type MigrationState, VfioError } from '
 import { type ArcTable, takeArc } from '../arc-table.js';
 import type { Sleep } from '../sleep.js';
 import { BufferLoader, BufferSaver } from '../state-buffer.js';
-import { PDS_LM_CMD, PDS_SUSPEND_FULL, PDS_SUSPEND_P2P, type PdsCore } from './pds-core.js';
+import {
+  PDS_LM_STA_IN_PROGRESS,
+  PDS_LM_STA_NONE,
+  PDS_LM_SUSPEND_RESUME_TYPE_FULL,
+  PDS_LM_SUSPEND_RESUME_TYPE_P2P,
+} from './pds-adminq.js';
 import type { PdsDirtyLog } from './pds-dirty-log.js';
+import type { PdsVf } from './pds-vf.js';
 
 const STATE_SIZE = 65536;
 const SUSPEND_LIMIT_MS = 5000;
-const STATUS_NONE = 0;
-const STATUS_IN_PROGRESS = 1;
 
 /** Migration of a Pensando VF (drivers/vfio/pci/pds/lm.c). */
 export class PdsMigration implements MigrationOps {
@@ -20,14 +24,14 @@ export class PdsMigration implements MigrationOps {
   readonly #arcs: ArcTable = {
     'RUNNING>RUNNING_P2P': () => {
       // Whether the host is told or not makes no difference to the VF.
-      this.#execute(PDS_LM_CMD.HOST_VF_STATUS, STATUS_IN_PROGRESS);
-      return this.#suspend(PDS_SUSPEND_P2P);
+      this.vf.hostStatus(PDS_LM_STA_IN_PROGRESS);
+      return this.#suspend(PDS_LM_SUSPEND_RESUME_TYPE_P2P);
     },
-    'RUNNING_P2P>STOP': () => this.#suspend(PDS_SUSPEND_FULL),
-    'STOP>RUNNING_P2P': () => this.#check(this.#execute(PDS_LM_CMD.RESUME, PDS_SUSPEND_P2P)),
+    'RUNNING_P2P>STOP': () => this.#suspend(PDS_LM_SUSPEND_RESUME_TYPE_FULL),
+    'STOP>RUNNING_P2P': () => this.#check(this.vf.resume(PDS_LM_SUSPEND_RESUME_TYPE_P2P)),
     'RUNNING_P2P>RUNNING': () => {
-      this.#check(this.#execute(PDS_LM_CMD.RESUME, PDS_SUSPEND_FULL));
-      this.#execute(PDS_LM_CMD.HOST_VF_STATUS, STATUS_NONE);
+      this.#check(this.vf.resume(PDS_LM_SUSPEND_RESUME_TYPE_FULL));
+      this.vf.hostStatus(PDS_LM_STA_NONE);
       return undefined;
     },
     'STOP>STOP_COPY': () => this.#save(),
@@ -44,8 +48,7 @@ export class PdsMigration implements MigrationOps {
 
   constructor(
     private readonly name: string,
-    private readonly core: PdsCore,
-    private readonly vf: number,
+    private readonly vf: PdsVf,
     private readonly log: PdsDirtyLog,
     private readonly sleep: Sleep,
   ) {}
@@ -71,23 +74,22 @@ export class PdsMigration implements MigrationOps {
   }
 
   #save(): BufferSaver {
-    const size = this.#execute(PDS_LM_CMD.STATE_SIZE);
+    const size = this.vf.stateSize();
     this.#check(size === 0 ? -EIO : size);
     const memory = new Uint8Array(size);
-    this.#check(this.core.execute({ opcode: PDS_LM_CMD.SAVE, vf: this.vf, memory }));
+    this.#check(this.vf.save(memory));
     return new BufferSaver(memory, size);
   }
 
   #restore(): undefined {
     const { bytes, length } = this.#loader!;
-    const memory = bytes.subarray(0, length);
-    this.#check(this.core.execute({ opcode: PDS_LM_CMD.RESTORE, vf: this.vf, memory }));
+    this.#check(this.vf.restore(bytes.subarray(0, length)));
   }
 
   #suspend(type: number): undefined {
-    this.#check(this.#execute(PDS_LM_CMD.SUSPEND, type));
+    this.#check(this.vf.suspend(type));
     for (let waited = 0; waited < SUSPEND_LIMIT_MS; waited += 1) {
-      const status = this.#execute(PDS_LM_CMD.SUSPEND_STATUS, type);
+      const status = this.vf.suspendStatus(type);
       if (status !== -EAGAIN) return this.#check(status);
       this.sleep(1);
     }
@@ -95,10 +97,6 @@ export class PdsMigration implements MigrationOps {
       -ETIMEDOUT,
       `${this.name}: is not suspended after ${SUSPEND_LIMIT_MS} ms`,
     );
-  }
-
-  #execute(opcode: number, type = 0): number {
-    return this.core.execute({ opcode, vf: this.vf, type });
   }
 
   #check(error: number): undefined {

@@ -29,7 +29,9 @@ export class XeMigration implements MigrationOps {
     private readonly vf: number,
   ) {}
 
+  /** The VF is stopped on an arc that there is not. */
   arc(from: MigrationState, to: MigrationState) {
+    if (this.#arcs[`${from}>${to}`] === undefined) this.pf.stop(this.vf);
     return takeArc(this.name, this.#arcs, from, to);
   }
 
