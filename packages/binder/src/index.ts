@@ -24,7 +24,7 @@ export {
   readVfioUsers,
   type VfioUsers,
 } from './facts/vfio-users.js';
-export { emit } from './interop/emit.js';
+export { EMITTED_TOOLS, emit } from './interop/emit.js';
 export { findDriver } from './libvirt/find-driver.js';
 export * from './libvirt/host-devices.js';
 export * from './libvirt/node-device.js';

@@ -3,7 +3,6 @@ import type { Sysfs } from '@vfiokit/driver-model';
 import { describe, expect, test } from 'vitest';
 import { A, changed, G, H, onSysfs, planner, R, testbed } from './testbed.js';
 
-const _HOSTS = new URL('../../../../shared/hosts/', import.meta.url).pathname;
 const BEST = { policy: 'alias-best-match', mode: 'strict' } as const;
 
 describe('what is known of a machine', () => {

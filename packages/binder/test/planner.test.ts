@@ -1,6 +1,7 @@
 import {
   compareDecisions,
   decisionChange,
+  emit,
   groupOf,
   ModuleIndex,
   readHost,
@@ -13,7 +14,6 @@ import { Machine, shippedMachine } from '@vfiokit/host';
 import { describe, expect, test } from 'vitest';
 import { A, B, changed, G, H, IX1, IX2, onSysfs, P, planner, R, testbed, V, X } from './testbed.js';
 
-const _HOSTS = new URL('../../../../shared/hosts/', import.meta.url).pathname;
 const BEST = { policy: 'alias-best-match', mode: 'strict' } as const;
 const EXACT = { policy: 'alias-best-match', mode: 'libvirt-exact' } as const;
 
@@ -196,6 +196,10 @@ describe('policies', () => {
     const decision = await plan(A, { policy: 'native-provider', mode: 'strict' }, IX1, bed);
     expect(decision).toMatchObject({ outcome: 'already-provided', operations: [] });
     expect(decision.rule).toContain('already provided by e1000e as vfio7');
+    // Managed, libvirt would take it from e1000e and put it on what its own match gives.
+    expect(emit('libvirt', [decision])).toContain(
+      "type='pci' managed='no'>\n  <driver name='vfio'/>",
+    );
     expect(await plan(A, { policy: 'native-provider', mode: 'strict' })).toMatchObject({
       outcome: 'refused',
     });

@@ -39,6 +39,8 @@ export interface CommandDefinition<T extends ArgsDef = ArgsDef> {
   readonly args: T;
   /** More than one value may stand where the last positional argument is. */
   readonly variadic?: boolean;
+  /** It looks at no machine that a command line could name. */
+  readonly ownMachines?: boolean;
   /** @returns the exit status; throws VfioError for what fails, {@link UsageError} for what was asked wrongly. */
   run(invocation: Invocation<T>): Promise<number> | number;
 }

@@ -18,12 +18,21 @@ export interface Io {
   progress(message?: string): void;
   /** Writes the one document of `--json`. */
   json(document: unknown): void;
-  /** Columns of the terminal; 100 where there is none. */
+  /** Columns of the terminal; where there is none `COLUMNS`, or 100. */
   readonly columns: number;
   readonly colors: Palette;
 }
 
 const DEFAULT_COLUMNS = 100;
+/** Narrower ones hold no table. */
+const MIN_COLUMNS = 40;
+
+/** Columns of a terminal, or those that the environment gives to what is none. */
+function columnsOf(terminal: number | undefined, environment = process.env.COLUMNS): number {
+  if (terminal !== undefined && terminal > 0) return Math.max(terminal, MIN_COLUMNS);
+  const wanted = Number(environment);
+  return Number.isInteger(wanted) && wanted > 0 ? Math.max(wanted, MIN_COLUMNS) : DEFAULT_COLUMNS;
+}
 
 /** The process's own streams: colours only on a terminal, progress only to one. */
 export function processIo(): Io {
@@ -56,7 +65,7 @@ export function processIo(): Io {
         `${JSON.stringify(document, (_, value) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value), 2)}\n`,
       );
     },
-    columns: stdout.columns ?? DEFAULT_COLUMNS,
+    columns: columnsOf(stdout.columns),
     colors,
   };
 }

@@ -33,7 +33,7 @@ export async function run(
   io: Io,
 ): Promise<number> {
   try {
-    const { machine, rest } = takeGlobals(argv);
+    const { machine, named, rest } = takeGlobals(argv);
     const [name, ...raw] = rest;
     if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
       await help(commands, io);
@@ -53,22 +53,38 @@ export async function run(
       await commandHelp(command, io);
       return EXIT_OK;
     }
-    return await command.run({ args: await parse(command, raw), raw, machine, io });
+    const args = await parse(command, raw);
+    if (command.ownMachines === true && named)
+      throw new UsageError(`${command.name}: has machines of its own; leave --machine out`);
+    return await command.run({ args, raw, machine, io });
   } catch (error) {
     if (error instanceof UsageError) {
       io.warn(error.message);
       return EXIT_USAGE;
     }
-    if (error instanceof VfioError) {
-      io.warn(error.message);
+    const told = await toldOfFile(error);
+    if (told instanceof VfioError) {
+      io.warn(told.message);
       return EXIT_NO;
     }
-    throw error;
+    throw told;
   }
 }
 
+/** What the system refuses is a matter of the machine, not a mistake of the program: no trace of the stack then. */
+async function toldOfFile(error: unknown): Promise<unknown> {
+  const path = error instanceof Error && 'syscall' in error && 'path' in error && error.path;
+  if (typeof path !== 'string') return error;
+  const { fileError } = await import('@vfiokit/host');
+  return fileError(path, error);
+}
+
 /** Takes `--machine X` and every `--variant X` out of a command line, wherever they stand before `--`. */
-function takeGlobals(argv: readonly string[]): { machine: MachineChoice; rest: string[] } {
+function takeGlobals(argv: readonly string[]): {
+  machine: MachineChoice;
+  named: boolean;
+  rest: string[];
+} {
   const rest = [...argv];
   const taken: Record<GlobalOption, string[]> = { '--machine': [], '--variant': [] };
   for (let i = 0; i < rest.length && rest[i] !== '--'; ) {
@@ -79,11 +95,15 @@ function takeGlobals(argv: readonly string[]): { machine: MachineChoice; rest: s
     }
     const [, next] = rest.splice(i, inline === undefined ? 2 : 1);
     const value = inline ?? next;
-    if (value === undefined) throw new UsageError(`${option}: needs ${GLOBAL_OPTIONS[option]}`);
+    if (!value) throw new UsageError(`${option}: needs ${GLOBAL_OPTIONS[option]}`);
     taken[option].push(value);
   }
-  const name = taken['--machine'].at(-1) ?? DEFAULT_MACHINE;
-  return { machine: { name, variants: taken['--variant'] }, rest };
+  const named = taken['--machine'].at(-1);
+  return {
+    machine: { name: named ?? DEFAULT_MACHINE, variants: taken['--variant'] },
+    named: named !== undefined,
+    rest,
+  };
 }
 
 function splitOption(word: string): [option: string, value: string | undefined] {
@@ -115,6 +135,10 @@ async function parse(
   const positionals = definitions.filter(([, { type }]) => type === 'positional').length;
   if (command.variadic !== true && args._.length > positionals)
     throw new UsageError(`${command.name}: one argument too many: ${args._[positionals]}`);
+  if (args._.includes(''))
+    throw new UsageError(
+      `${command.name}: an argument is empty; vfiokit ${command.name} --help shows what is meant`,
+    );
   return args;
 }
 
@@ -140,9 +164,10 @@ async function checkOptions(
           options.map(([key]) => `--${key}`),
         )} vfiokit ${command.name} --help lists them`,
       );
-    if (known.type === 'boolean' || value !== undefined) continue;
-    i += 1;
-    if (raw[i] === undefined) throw new UsageError(`${command.name}: ${word} needs a value`);
+    if (known.type === 'boolean') continue;
+    if (value === undefined) i += 1;
+    if (!(value ?? raw[i]))
+      throw new UsageError(`${command.name}: ${word.split('=')[0]} needs a value`);
   }
 }
 
@@ -192,8 +217,15 @@ async function commandHelp(command: Command, io: Io): Promise<void> {
     { meta: { name: command.name, description: command.summary }, args: command.args },
     { meta: { name: 'vfiokit' } },
   );
-  io.print(io.colors.bold('') === '' ? plain(usage).trimEnd() : usage.trimEnd());
+  // Where several values may stand, their name is followed by dots.
+  const synopsis = command.variadic === true ? usage.replace(/^(.*USAGE.*)$/m, '$1…') : usage;
+  for (const line of synopsis.trimEnd().split('\n'))
+    io.print((io.colors.bold('') === '' ? plain(line) : line).trimEnd());
   io.print();
+  if (command.ownMachines !== true) {
+    io.print('--machine and --variant say on which machine: vfiokit --help tells of them.');
+    io.print();
+  }
   io.print(io.colors.bold(command.examples.length === 1 ? 'EXAMPLE' : 'EXAMPLES'));
   for (const example of command.examples) io.print(`  vfiokit ${example}`);
 }

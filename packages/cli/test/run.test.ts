@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { VfioError } from '@vfiokit/uapi';
 import { type CommandTable, captureIo, command, EXIT_OK, run } from 'vfiokit';
 import { describe, expect, test } from 'vitest';
@@ -19,6 +20,27 @@ const COMMANDS: CommandTable = {
       run({ args, machine, io }) {
         seen.push({ what: args.what, deep: args.deep, limit: args.limit, machine });
         io.print('seen');
+        return EXIT_OK;
+      },
+    }),
+  alone: async () =>
+    command({
+      name: 'alone',
+      summary: 'do it without a machine',
+      examples: ['alone'],
+      ownMachines: true,
+      args: {},
+      run: () => EXIT_OK,
+    }),
+  file: async () =>
+    command({
+      name: 'file',
+      summary: 'read a file',
+      examples: ['file x'],
+      args: { path: { type: 'positional', required: true, description: 'Files' } },
+      variadic: true,
+      run({ args }) {
+        readFileSync(args.path);
         return EXIT_OK;
       },
     }),
@@ -85,6 +107,9 @@ describe('a command line', () => {
     expect(status).toBe(0);
     expect(out).toContain('--limit');
     expect(out).toContain('  vfiokit look 0000:00:02.0 --deep');
+    expect(out).toContain('--machine and --variant say on which machine');
+    expect((await call('alone', '--help')).out).not.toContain('--machine');
+    expect((await call('file', '--help')).out).toContain('<PATH>…');
   });
 });
 
@@ -96,6 +121,13 @@ describe('a wrong command line exits with 2 and says what is wrong', () => {
     [['look'], /^look: missing required positional argument: WHAT/],
     [['look', 'a', '--wide'], 'look: no option --wide; vfiokit look --help lists them'],
     [['look', 'a', '--limit'], 'look: --limit needs a value'],
+    [['look', 'a', '--limit', ''], 'look: --limit needs a value'],
+    [['look', 'a', '--limit='], 'look: --limit needs a value'],
+    [['look', 'a', '-l='], 'look: -l needs a value'],
+    [['look', ''], 'look: an argument is empty; vfiokit look --help shows what is meant'],
+    [['look', 'a', '--machine='], /^--machine: needs a name/],
+    [['alone', '--machine', 'x86-server'], 'alone: has machines of its own; leave --machine out'],
+    [['foo'], 'foo: no such command; vfiokit --help lists them'],
     [['look', 'a', 'b'], 'look: one argument too many: b'],
     [['look', 'a', '--machine'], /^--machine: needs a name/],
     [['look', 'a', '--variant'], /^--variant: needs a package/],
@@ -114,6 +146,20 @@ describe('a wrong command line exits with 2 and says what is wrong', () => {
 });
 
 describe('what fails', () => {
+  test('of a file is told by its name, without a trace of the stack', async () => {
+    expect(await call('file', '/nowhere/at/all')).toEqual({
+      status: 1,
+      out: '',
+      err: '/nowhere/at/all: no such file or folder',
+    });
+  });
+
+  test('because of a mistake of the program is thrown', async () => {
+    await expect(
+      run(['broken'], { broken: () => Promise.reject(new TypeError('ours')) }, captureIo()),
+    ).rejects.toThrow('ours');
+  });
+
   test('exits with 1 and a message that starts with its subject', async () => {
     expect(await call('fail')).toEqual({
       status: 1,

@@ -12,12 +12,12 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** Up to three names that come nearest to one that is not there, the nearest first. */
+/** Up to three names that come nearest to one that is not there, the nearest first: those of which most is the same. */
 export function nearest(name: string, names: readonly string[]): readonly string[] {
   return names
     .map((other) => ({ other, far: distance(name, other) }))
     .sort((a, b) => a.far - b.far)
     .slice(0, 3)
-    .filter(({ far }) => far <= Math.max(3, name.length / 2))
+    .filter(({ far }) => far <= Math.max(1, Math.floor(name.length / 2)))
     .map(({ other }) => other);
 }

@@ -7,12 +7,15 @@ import { emitKubevirt } from './kubevirt.js';
 import { emitLibvirt } from './libvirt-xml.js';
 
 /** Other tools' words for what was decided, by the name that `--emit` takes. */
-export const EMITTERS: Readonly<Record<string, (decisions: readonly Decision[]) => string>> = {
+const EMITTERS: Readonly<Record<string, (decisions: readonly Decision[]) => string>> = {
   libvirt: emitLibvirt,
   driverctl: emitDriverctl,
   cdi: emitCdi,
   kubevirt: emitKubevirt,
 };
+
+/** What {@link emit} knows. */
+export const EMITTED_TOOLS: readonly string[] = Object.keys(EMITTERS);
 
 /**
  * Decisions in the words of another tool; only those that were not refused.

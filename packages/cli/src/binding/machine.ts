@@ -1,6 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { gunzipSync } from 'node:zlib';
 import {
   Binder,
   describeProcesses,
@@ -25,10 +23,13 @@ import { VfioError } from '@vfiokit/uapi';
 import { container as root } from 'tsyringe';
 import type { MachineChoice } from '../command.js';
 import type { Io } from '../io.js';
+import { readNamedText } from '../named-file.js';
 import { machineOptions, openChosen } from '../variants.js';
 import { operatorInterface } from './operator-interface.js';
 
 const LIVE = 'live';
+/** As a shell tells of a process that a signal ended. */
+const EXIT_BY_SIGNAL = 128;
 /** Where the journals of the running machine are: gone with the boot whose state they tell. */
 const JOURNALS = '/run/vfiokit';
 
@@ -93,14 +94,18 @@ async function machineIndex(
   return host.release === undefined ? undefined : ModuleIndex.read(sysfs, host.release);
 }
 
-/** Reads a `modules.alias` from a file. @throws VfioError `ENOENT`. */
+/**
+ * Reads a `modules.alias` from a file, plain or packed.
+ *
+ * @throws VfioError for a file that can't be read, `EINVAL` for one of another kind.
+ */
 export function readIndex(path: string): ModuleIndex {
-  if (!existsSync(path))
-    throw new VfioError('ENOENT', `${path}: no such module index; name a modules.alias`);
-  const bytes = readFileSync(path);
-  const text = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
+  const text = readNamedText(path);
+  // depmod writes a comment and aliases, nothing else.
+  if (text === '' || !text.split('\n').every((line) => /^(?:#|alias |$)/.test(line)))
+    throw new VfioError('EINVAL', `${path}: no module index; name a modules.alias`);
   const release = /modules\.alias-(.*?)(?:\.gz)?$/.exec(path)?.[1];
-  return ModuleIndex.fromText(text.toString(), path, release);
+  return ModuleIndex.fromText(text, path, release);
 }
 
 /** Carries plans out on a machine: with journals on the disk if it is the running one. */
@@ -162,10 +167,50 @@ export function onBlocked(io: Io, leave = false): NonNullable<TransactionOptions
   };
 }
 
+/** Nothing can be changed on files alone. @throws VfioError `EROFS` with what would help. */
+export function refuseCapture({ sysfs, name }: OpenedMachine): void {
+  if (sysfs.kind === 'capture')
+    throw new VfioError(
+      'EROFS',
+      `${name}: a capture has no kernel behind it; say --simulate to do it on a model that is made from it`,
+    );
+}
+
+/**
+ * Does work on a machine. Who interrupts it on the running one is told what is left to do: a write that waits for a
+ * device's user can't be called back, and everything that was done stands in the journal.
+ */
+export async function interruptible<T>(
+  { sysfs }: OpenedMachine,
+  io: Io,
+  work: () => Promise<T>,
+  signals: Pick<NodeJS.Process, 'once' | 'off' | 'exit'> = process,
+): Promise<T> {
+  if (sysfs.kind !== 'live') return work();
+  const stop = (_: NodeJS.Signals, number: number) => {
+    io.warn(
+      'interrupted: vfiokit status shows what is unfinished, vfiokit restore --recover takes it back',
+    );
+    signals.exit(EXIT_BY_SIGNAL + number);
+  };
+  signals.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    return await work();
+  } finally {
+    signals.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
 /** The devices that a command line names, in the kernel's form. @throws VfioError for one that is not there. */
 export function namedDevices(opened: BindingMachine, words: readonly string[]): readonly string[] {
   return words.map((word) => findDevice(opened.input.host, word).name);
 }
+
+/** The option of commands that change a machine. */
+export const SIMULATE_OPTION = {
+  type: 'boolean',
+  description: 'Carry it out on a model that is made from the machine, and leave the machine alone',
+} as const;
 
 /** The option of commands that would wait for a device's user. */
 export const WAIT_OPTION = {

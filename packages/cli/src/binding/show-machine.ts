@@ -87,7 +87,7 @@ export function deviceLines(device: DeviceFacts, group: GroupFacts | undefined):
     ['override', shown(device.override), device.override.source],
     ['group', shown(device.group), device.group.source],
     ['PF', shown(device.physfn), device.physfn.source],
-    ['VFs', `${device.virtfns.length} of ${shown(device.totalVfs)}`, device.totalVfs.source],
+    ['VFs', vfCount(device), device.totalVfs.source],
     ['VFIO', device.vfioDevices.join(' ') || 'none', `${device.path}/vfio-dev`],
   ];
   const viable = group?.viable === undefined ? 'not known' : group.viable ? 'viable' : 'not viable';
@@ -101,6 +101,13 @@ export function deviceLines(device: DeviceFacts, group: GroupFacts | undefined):
           ),
         ];
   return [device.name, ...table(rows, { indent: '  ' }), ...members];
+}
+
+/** How many of how many. Only a PF has `sriov_totalvfs`; of a copy of a few files its absence says nothing. */
+function vfCount({ virtfns, totalVfs, physfn }: DeviceFacts): string {
+  if (totalVfs.value !== undefined) return `${virtfns.length} of ${totalVfs.value}`;
+  if (virtfns.length > 0) return `${virtfns.length} of not known`;
+  return physfn.value === undefined ? 'not known' : 'none';
 }
 
 /** A function as a document of `--json`. Unknown facts are absent, "none" is null. */

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import {
   type ApDesign,
   drawAscii,
@@ -23,10 +23,12 @@ import {
   withStep,
   worldDiagram,
 } from '@vfiokit/ap';
+import { writeWhole } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 import { container } from 'tsyringe';
 import { command, EXIT_NO, EXIT_OK, JSON_OPTION, UsageError } from '../command.js';
 import type { Io } from '../io.js';
+import { readNamedFile } from '../named-file.js';
 import { table } from '../output.js';
 
 const DEMO = 's390x-lpar';
@@ -38,6 +40,7 @@ const ACTIONS = ['show', 'run', 'life-cycle', 'demo', 'list'] as const;
 export const ap = command({
   name: 'ap',
   summary: 's390 AP passthrough: masks, matrices, guests and events, in both designs',
+  ownMachines: true,
   examples: [
     'ap demo',
     'ap run veto --compare',
@@ -125,22 +128,18 @@ function style({ colors }: Io): ReportStyle {
 }
 
 /** The text of a scenario, by the name of a shipped one or as a file. */
-async function load(name: string): Promise<string> {
+function load(name: string): string {
   if (isShippedScenario(name)) return shippedScenario(name);
-  try {
-    return await readFile(name, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why =
-      code === 'ENOENT'
-        ? 'no such file, and no shipped scenario; vfiokit ap list names those'
-        : code;
-    throw new VfioError(code === 'EACCES' ? 'EACCES' : 'ENOENT', `${name}: ${why}`, { cause });
-  }
+  if (!existsSync(name))
+    throw new VfioError(
+      'ENOENT',
+      `${name}: no such file, and no shipped scenario; vfiokit ap list names those`,
+    );
+  return readNamedFile(name).toString();
 }
 
 async function play({ player, design }: Call, name: string): Promise<ScenarioRun> {
-  return player.play(parseScenario(await load(name), name), design);
+  return player.play(parseScenario(load(name), name), design);
 }
 
 async function show(call: Call): Promise<number> {
@@ -149,7 +148,7 @@ async function show(call: Call): Promise<number> {
   const run = await play(call, name);
   const layout = layOut(worldDiagram(run.world));
   if (svg !== undefined)
-    await writeFile(svg, drawSvg(layout, `${run.scenario.title} (${run.design.name})`));
+    await writeWhole(svg, drawSvg(layout, `${run.scenario.title} (${run.design.name})`));
   if (json) {
     const { queues, matrices, guests } = observe(run.world);
     io.json({
@@ -184,7 +183,7 @@ async function runScenarios(call: Call): Promise<number> {
   let passed = true;
   const documents: unknown[] = [];
   for (const [n, name] of words.entries()) {
-    const scenario = parseScenario(await load(name), name);
+    const scenario = parseScenario(load(name), name);
     const runs = compare
       ? await player.compare(scenario)
       : [await player.play(scenario, call.design)];
@@ -272,22 +271,18 @@ async function step(call: Call, verb: string): Promise<number> {
     throw new UsageError(
       `ap ${verb}: no such thing; there are ${ACTIONS.join(', ')}, and the steps that vfiokit ap list names`,
     );
-  const before = session === undefined ? undefined : await readSession(session);
+  const before = session === undefined ? undefined : readSession(session);
   const source = withStep(before, verb, words);
   const run = await player.play(parseScenario(source, session ?? 'session'), design);
   const result = run.results.at(-1)!;
   const refused = /^E[A-Z]+$/.test(result.outcome);
-  if (session !== undefined && !refused) await writeFile(session, source);
+  if (session !== undefined && !refused) await writeWhole(session, source);
   if (json) io.json(runDocument(run).steps.at(-1));
   else for (const line of reportStep(result, run.results.length, style(io))) io.print(line);
   return refused || result.violations.length > 0 ? EXIT_NO : EXIT_OK;
 }
 
-async function readSession(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new VfioError('EACCES', `${file}: cannot be read`, { cause });
-  }
+/** A session begins with its first step. */
+function readSession(file: string): string | undefined {
+  return existsSync(file) ? readNamedFile(file).toString() : undefined;
 }

@@ -1,10 +1,13 @@
 import { renderDecision, type Target } from '@vfiokit/binder';
 import {
   binderFor,
+  interruptible,
   namedDevices,
   onBlocked,
   openBinding,
   openSimulation,
+  refuseCapture,
+  SIMULATE_OPTION,
 } from '../binding/machine.js';
 import { planOptions, SELECTION_ARGS } from '../binding/plan-options.js';
 import { isFine, reportResults } from '../binding/report.js';
@@ -22,11 +25,7 @@ export const bind = command({
     device: { type: 'positional', required: true, description: 'Addresses, such as 0000:00:02.0' },
     ...SELECTION_ARGS,
     'dry-run': { type: 'boolean', description: 'Show what would be written, and write nothing' },
-    simulate: {
-      type: 'boolean',
-      description:
-        'Carry it out on a model that is made from the machine, and leave the machine alone',
-    },
+    simulate: SIMULATE_OPTION,
     'new-id': { type: 'boolean', description: 'On kernels without driver_override: bind by id' },
     leave: { type: 'boolean', description: 'Do not wait for a device that is in use' },
     json: JSON_OPTION,
@@ -37,8 +36,9 @@ export const bind = command({
       ? await openSimulation(machine, args.aliases)
       : await openBinding(machine, args.aliases);
     const { planner, input } = opened;
-    const decisions = namedDevices(opened, args._).map((device) =>
-      planner.plan(device, input, planOptions(args)),
+    const options = planOptions(args);
+    const decisions = [...new Set(namedDevices(opened, args._))].map((device) =>
+      planner.plan(device, input, options),
     );
     const refused = decisions.filter(({ outcome }) => outcome === 'refused');
     if (args['dry-run'] || refused.length > 0) {
@@ -63,11 +63,12 @@ export const bind = command({
           io.print(`${request.device}: nothing to do: ${rule}`);
       return EXIT_OK;
     }
+    refuseCapture(opened);
     const binder = binderFor(opened, {
       newIdWithoutOverride: args['new-id'] ?? false,
       onBlocked: onBlocked(io, args.leave),
     });
-    const result = await binder.bind([...targets.values()]);
+    const result = await interruptible(opened, io, () => binder.bind([...targets.values()]));
     if (args.json) {
       io.json({ decisions, result });
       return isFine([result]) ? EXIT_OK : EXIT_NO;

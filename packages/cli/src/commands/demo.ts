@@ -5,6 +5,7 @@ import { story, tellStory } from '../demo/story.js';
 export const demo = command({
   name: 'demo',
   summary: 'the main job as a story: which driver and why; bind a group, open it, give it back',
+  ownMachines: true,
   examples: ['demo', 'demo --json'],
   args: { json: JSON_OPTION },
   async run({ args, io }) {

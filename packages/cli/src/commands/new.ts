@@ -21,6 +21,7 @@ function refer(project: string, directory: string): void {
 export const newCommand = command({
   name: 'new',
   summary: 'scaffold a package with a driver of your own',
+  ownMachines: true,
   examples: ['new driver acme', 'new driver acme-nic --directory examples/nic'],
   args: {
     what: { type: 'positional', required: true, description: 'What to make: driver' },

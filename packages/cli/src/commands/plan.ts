@@ -1,6 +1,7 @@
 import {
   compareDecisions,
   decisionChange,
+  EMITTED_TOOLS,
   emit,
   renderComparison,
   renderDecision,
@@ -37,14 +38,19 @@ export const plan = command({
   },
   variadic: true,
   async run({ args, raw, machine, io }) {
+    const kernels = valuesOf(raw, '--kernel');
+    if (kernels.length !== 0 && kernels.length !== 2)
+      throw new UsageError('--kernel: say it twice, with the old index and the new one');
+    refuseTogether(args, OUTPUTS);
+    refuseTogether(args, INDEXES);
+    const { emit: tool } = args;
+    if (tool !== undefined && !EMITTED_TOOLS.includes(tool))
+      throw new UsageError(`--emit ${tool}: no such tool; there is ${EMITTED_TOOLS.join(', ')}`);
+    const options = planOptions(args);
     const opened = await openBinding(machine, args.aliases);
     const { planner, input } = opened;
-    const devices = namedDevices(opened, args._);
-    const options = planOptions(args);
-    const kernels = valuesOf(raw, '--kernel');
+    const devices = [...new Set(namedDevices(opened, args._))];
     if (kernels.length > 0) {
-      if (kernels.length !== 2)
-        throw new UsageError('--kernel: say it twice, with the old index and the new one');
       const [before, after] = kernels.map((path) =>
         devices.map((device) =>
           planner.plan(device, { ...input, index: readIndex(path) }, options),
@@ -73,7 +79,7 @@ export const plan = command({
       return EXIT_OK;
     }
     const decisions = devices.map((device) => planner.plan(device, input, options));
-    if (args.emit !== undefined) io.print(emit(args.emit, decisions).trimEnd());
+    if (tool !== undefined) io.print(emit(tool, decisions).trimEnd());
     else if (args.json) io.json(decisions.length === 1 ? decisions[0] : decisions);
     else
       io.print(
@@ -83,10 +89,21 @@ export const plan = command({
           .trimEnd(),
       );
     const refused = decisions.filter(({ outcome }) => outcome === 'refused');
-    if (args.emit !== undefined) for (const { refusal } of refused) io.warn(refusal!);
+    if (tool !== undefined) for (const { refusal } of refused) io.warn(refusal!);
     return refused.length > 0 ? EXIT_NO : EXIT_OK;
   },
 });
+
+/** Options each of which prints something else. */
+const OUTPUTS = ['emit', 'compare', 'kernel'] as const;
+/** Options each of which names other module indexes. */
+const INDEXES = ['aliases', 'kernel'] as const;
+
+function refuseTogether(args: Readonly<Record<string, unknown>>, options: readonly string[]): void {
+  const given = options.filter((option) => args[option] !== undefined && args[option] !== false);
+  if (given.length > 1)
+    throw new UsageError(`plan: --${given.join(' and --')} exclude each other; say one of them`);
+}
 
 /** Every value of an option that may be said more than once. */
 function valuesOf(raw: readonly string[], option: string): readonly string[] {

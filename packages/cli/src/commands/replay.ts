@@ -8,6 +8,7 @@ import { type FileResult, playFile, printResults, resultsDocument } from '../rep
 export const replay = command({
   name: 'replay',
   summary: 'play recorded kernel traces against the model and compare every result',
+  ownMachines: true,
   examples: ['replay traces/edu/std.jsonl.gz', "replay traces --limit 5 'more/*.jsonl.gz'"],
   args: {
     file: {

@@ -1,5 +1,6 @@
 import {
   binderFor,
+  interruptible,
   onBlocked,
   openBinding,
   WAIT_OPTION,
@@ -20,10 +21,13 @@ export const restore = command({
     json: JSON_OPTION,
   },
   async run({ args, machine, io }) {
-    const binder = binderFor(await openBinding(machine), { onBlocked: onBlocked(io) });
-    const recovered = await binder.recover(args.forward);
+    const opened = await openBinding(machine);
+    const binder = binderFor(opened, { onBlocked: onBlocked(io) });
+    const recovered = await interruptible(opened, io, () => binder.recover(args.forward));
     const damaged = await warnOfDamage(binder, io);
-    const released = args.recover ? [] : await binder.release(undefined, args.wait);
+    const released = args.recover
+      ? []
+      : await interruptible(opened, io, () => binder.release(undefined, args.wait));
     if (args.json) io.json({ recovered, released });
     else {
       for (const { id, state, notes } of recovered)

@@ -1,6 +1,5 @@
-import { writeFileSync } from 'node:fs';
 import { findDevice, groupOf, type HostFacts, readHost } from '@vfiokit/binder';
-import { exportSysfs, type OpenedMachine } from '@vfiokit/host';
+import { exportSysfs, type OpenedMachine, writeWhole } from '@vfiokit/host';
 import { deviceDocument, deviceLines, machineTree } from '../binding/show-machine.js';
 import { machineSvg } from '../binding/svg.js';
 import { command, EXIT_OK, JSON_OPTION, UsageError } from '../command.js';
@@ -49,7 +48,7 @@ export const show = command({
     const opened = await openChosen(machine);
     const { sysfs, name } = opened;
     const host = await readHost(sysfs);
-    if (args.svg !== undefined) writeFileSync(args.svg, machineSvg(name, host));
+    if (args.svg !== undefined) await writeWhole(args.svg, machineSvg(name, host));
     if (args.export !== undefined) {
       const count = await exportSysfs(sysfs, args.export);
       io.print(`${args.export}: ${plural(count.files, 'file')}, ${plural(count.links, 'link')}`);

@@ -1,9 +1,13 @@
 import { describeProcesses, type Target } from '@vfiokit/binder';
 import {
   binderFor,
+  interruptible,
   namedDevices,
   onBlocked,
   openBinding,
+  openSimulation,
+  refuseCapture,
+  SIMULATE_OPTION,
   WAIT_OPTION,
 } from '../binding/machine.js';
 import { isFine, reportResults } from '../binding/report.js';
@@ -13,22 +17,29 @@ import { command, EXIT_NO, EXIT_OK, JSON_OPTION } from '../command.js';
 export const unbind = command({
   name: 'unbind',
   summary: 'give devices back to the drivers they had; unbind those that were not bound here',
-  examples: ['unbind 0000:17:00.2', 'unbind 0000:17:00.2 --wait'],
+  examples: [
+    'unbind 0000:17:00.2',
+    'unbind 0000:17:00.2 --wait',
+    '--machine vm-q35-sriov-vfio unbind 0000:01:10.0 --simulate',
+  ],
   args: {
     device: { type: 'positional', required: true, description: 'Addresses, such as 0000:00:02.0' },
     wait: WAIT_OPTION,
+    simulate: SIMULATE_OPTION,
     json: JSON_OPTION,
   },
   variadic: true,
   async run({ args, machine, io }) {
-    const opened = await openBinding(machine);
+    const opened = args.simulate ? await openSimulation(machine) : await openBinding(machine);
     const { host, usage } = opened.input;
     const devices = new Set(namedDevices(opened, args._));
     const binder = binderFor(opened, { onBlocked: onBlocked(io) });
     const records = await binder.records();
-    const released = await binder.release(
-      ({ intent }) => intent.targets.some(({ device }) => devices.has(device)),
-      args.wait,
+    const released = await interruptible(opened, io, () =>
+      binder.release(
+        ({ intent }) => intent.targets.some(({ device }) => devices.has(device)),
+        args.wait,
+      ),
     );
     const ours = new Set(
       records
@@ -49,7 +60,9 @@ export const unbind = command({
           before: { driver: driver.value ?? null, override: override.value ?? null },
         };
       });
-    const unbound = targets.length > 0 ? [await binder.bind(targets)] : [];
+    if (targets.length > 0) refuseCapture(opened);
+    const unbound =
+      targets.length > 0 ? [await interruptible(opened, io, () => binder.bind(targets))] : [];
     const results = [...released, ...unbound];
     for (const device of busy)
       io.warn(
@@ -64,6 +77,8 @@ export const unbind = command({
       if (results.length + busy.length === 0)
         io.print('nothing to do: the devices are bound to nothing');
       reportResults(io, results);
+      if (results.length > 0 && opened.sysfs.kind === 'model')
+        io.print(`on a model of ${machine.name}, which ends with this command`);
     }
     return busy.length === 0 && isFine(results) ? EXIT_OK : EXIT_NO;
   },

@@ -8,7 +8,7 @@ import {
   readSysfsResource,
   resourceBars,
 } from '@vfiokit/pci';
-import { EACCES, errnoName, type Process, type VfioDevice, VfioError } from '@vfiokit/uapi';
+import { EACCES, ENOENT, errnoName, type Process, type VfioDevice, VfioError } from '@vfiokit/uapi';
 import { type BindingMachine, openBinding } from '../binding/machine.js';
 import { planOptions } from '../binding/plan-options.js';
 import type { MachineChoice } from '../command.js';
@@ -116,7 +116,9 @@ async function inspectFiles(
   if (typeof bytes === 'number')
     throw new VfioError(
       bytes === -EACCES ? 'EACCES' : 'ENOENT',
-      `${path}/config: cannot be read: ${errnoName(-bytes)}`,
+      bytes === -ENOENT
+        ? `${name}: ${machine} has no configuration space of it; take a capture that has, such as vfiokit capture writes`
+        : `${path}/config: cannot be read: ${errnoName(-bytes)}`,
     );
   const { description, truncated, problems } = readSysfsConfig(bytes, name);
   const resource = await sysfs.read(`${path}/resource`);

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { openFunction } from '@vfiokit/core';
 import {
@@ -11,6 +11,7 @@ import {
 } from '@vfiokit/pci';
 import { RecordedMachine, readTrace } from '@vfiokit/replay';
 import { Process, VfioError } from '@vfiokit/uapi';
+import { readNamedFile } from '../named-file.js';
 import { type Inspection, inspectDevice } from './inspection.js';
 
 /** What was inspected, and what there is to say about where it came from. */
@@ -22,11 +23,7 @@ export interface Inspected {
 
 /** Where a function without an address is put. */
 const DEFAULT_ADDRESS = '0000:00:03.0';
-const READ_FAILURES: Readonly<Record<string, string>> = {
-  EISDIR: 'is a directory; name a file in it',
-  ENOENT: 'no such file; name a device, a trace, a config file or what lspci -xxxx printed',
-  EACCES: 'may not be read by this user',
-};
+const ARCHIVE = /\.(?:tar|tar\.gz|tgz|tar\.bz2)$/;
 const GZIP = 0x1f;
 const BRACE = 0x7b;
 
@@ -38,10 +35,17 @@ const BRACE = 0x7b;
  * @throws VfioError EINVAL for what is none of them, ENOENT for a device that it does not hold.
  */
 export async function inspectFile(path: string, device?: string): Promise<Inspected> {
-  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    const what = READ_FAILURES[cause.code ?? ''] ?? cause.message;
-    throw new VfioError('ENOENT', `${path}: ${what}`, { cause });
-  });
+  if (!existsSync(path))
+    throw new VfioError(
+      'ENOENT',
+      `${path}: no such file; name a device, a trace, a config file or what lspci -xxxx printed`,
+    );
+  const bytes = readNamedFile(path);
+  if (ARCHIVE.test(path))
+    throw new VfioError(
+      'EINVAL',
+      `${path}: is an archive; name it with --machine, and a device of it here`,
+    );
   if (/\.jsonl(\.gz)?$/.test(path) || bytes[0] === BRACE || bytes[0] === GZIP)
     return inspectTrace(path, device);
   if (isText(bytes)) return inspectLspci(path, bytes.toString('utf8'), device);

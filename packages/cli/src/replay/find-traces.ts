@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileError } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 
 const TRACE_NAME = /\.jsonl(\.gz)?$/;
@@ -13,11 +14,11 @@ const WILD = /[*?]/;
  */
 export async function findTraces(word: string): Promise<readonly string[]> {
   const found = await stat(word).catch(() => undefined);
-  if (found?.isDirectory()) return below(word, () => true);
+  if (found?.isDirectory()) return below(word, word, () => true);
   if (found !== undefined || !WILD.test(word)) return [word];
   const base = word.slice(0, word.search(WILD)).replace(/[^/]*$/, '') || '.';
   const pattern = patternOf(word);
-  return below(base, (path) => pattern.test(path));
+  return below(base, word, (path) => pattern.test(path));
 }
 
 function patternOf(word: string): RegExp {
@@ -28,10 +29,14 @@ function patternOf(word: string): RegExp {
   return new RegExp(`^${wild}$`);
 }
 
-async function below(folder: string, wanted: (path: string) => boolean): Promise<string[]> {
+/** @param word what was asked for, for messages. */
+async function below(
+  folder: string,
+  word: string,
+  wanted: (path: string) => boolean,
+): Promise<string[]> {
   const names = await readdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
-    const what = cause.code === 'ENOENT' ? 'no such folder' : cause.message;
-    throw new VfioError('ENOENT', `${folder}: ${what}`, { cause });
+    throw fileError(folder, cause);
   });
   const files = names
     .filter((name) => TRACE_NAME.test(name))
@@ -41,7 +46,7 @@ async function below(folder: string, wanted: (path: string) => boolean): Promise
   if (files.length === 0)
     throw new VfioError(
       'ENOENT',
-      `${folder}: no such traces there; their names end in .jsonl or .jsonl.gz`,
+      `${word}: no such traces there; their names end in .jsonl or .jsonl.gz`,
     );
   return files;
 }

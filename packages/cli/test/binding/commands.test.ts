@@ -34,6 +34,7 @@ describe('show', () => {
     const { out } = await server('show', '17:00.0');
     expect(out).toMatch(/driver +mlx5_core +\/sys\/bus\/pci\/devices\/0000:17:00\.0\/driver/);
     expect(out).toContain('VFs       4 of 8');
+    expect((await server('show', '17:00.1')).out).toMatch(/^ {2}VFs +none /m);
   });
 
   test('as a document: what is unknown is absent, what is none is null', async () => {
@@ -120,6 +121,22 @@ describe('plan', () => {
     expect((await server('plan', '0000:17:00.1', '--emit', tool)).out).toContain(words);
   });
 
+  test('names libvirt the driver wherever libvirt would choose another by itself', async () => {
+    const emitted = async (...words: string[]) =>
+      (await server('plan', ...words, '--emit', 'libvirt')).out;
+    expect(await emitted('0000:17:00.1', '--policy', 'generic')).toContain(
+      "<driver name='vfio' model='vfio-pci'/>",
+    );
+    expect(await emitted('0000:3b:10.0')).toContain("<driver name='vfio'/>");
+  });
+
+  test('tells KubeVirt which devices its own plugin would not find', async () => {
+    const { out } = await server('plan', '0000:17:00.1', '0000:3b:10.0', '--emit', 'kubevirt');
+    const [variant, plain] = out.split('- pciVendorSelector').slice(1);
+    expect(variant).toContain('externalResourceProvider: true');
+    expect(plain).not.toContain('externalResourceProvider');
+  });
+
   test('of a tool, a policy, a device that is not there it says what there is', async () => {
     expect((await server('plan', '0000:17:00.1', '--emit', 'libvrt')).err).toContain(
       'there is libvirt',
@@ -131,6 +148,54 @@ describe('plan', () => {
     expect(
       (await vfiokit('--machine', join(scratch, 'no.tar.gz'), 'plan', '0000:00:00.0')).err,
     ).toContain('no such machine');
+  });
+
+  test.each([
+    [['--policy', 'chian'], '--policy chian: no such policy; there is chain'],
+    [['--policy', 'xyz'], '--policy xyz: no such policy; there is generic, id-table,'],
+    [['--feature', 'migraton'], '--feature migraton: no such feature; there is migration'],
+    [['--emit', 'xml'], '--emit xml: no such tool; there is libvirt, driverctl, cdi, kubevirt'],
+    [['--driver', 'a', '--chain', 'b'], '--driver and --chain: each means another policy;'],
+    [['--policy', 'generic', '--feature', 'p2p'], '--feature: is for --policy capability;'],
+    [['--emit', 'cdi', '--compare'], 'plan: --emit and --compare exclude each other'],
+    [['--aliases', 'a', '--kernel', 'b', '--kernel', 'c'], 'plan: --aliases and --kernel exclude'],
+  ])('what can’t be meant exits with 2: %j', async (words, message) => {
+    const { status, out, err } = await server('plan', '0000:17:00.1', ...words);
+    expect([status, out]).toEqual([2, '']);
+    expect(err).toContain(message);
+  });
+
+  test('every policy may be given what it asks for when they are compared', async () => {
+    const { status, out } = await server(
+      ...['plan', '0000:17:00.1', '--compare', '--driver', 'vfio-pci', '--feature', 'migration'],
+    );
+    expect(status).toBe(0);
+    expect(out).toMatch(/user-override +vfio-pci +bind/);
+    expect(out).toMatch(/capability +mlx5_vfio_pci +bind +mlx5_vfio_pci has migration/);
+  });
+
+  test.each([
+    ['--aliases', 'no.alias', 'no such file or folder'],
+    ['--aliases', '.', 'is a directory; name a file'],
+    ['--aliases', 'text', 'no module index; name a modules.alias'],
+    ['--aliases', 'empty', 'no module index; name a modules.alias'],
+    ['--aliases', 'damaged.gz', 'not a whole gzip file; was it cut short?'],
+    ['--pinned', 'no.json', 'no such file or folder'],
+    ['--pinned', 'text', 'not a decision; name a file that plan --json printed for one device'],
+    ['--pinned', 'null.json', 'not a decision; name a file that plan --json printed'],
+    ['--pinned', 'array.json', 'not a decision; name a file that plan --json printed'],
+  ])('%s %s is told by its name', async (option, name, message) => {
+    const texts: Readonly<Record<string, string>> = {
+      text: 'hello\n',
+      empty: '',
+      'damaged.gz': '\x1f\x8b\0',
+      'null.json': 'null',
+      'array.json': '[{}]',
+    };
+    const file = join(scratch, name);
+    if (texts[name] !== undefined) writeFileSync(file, texts[name], 'latin1');
+    const { status, err } = await server('plan', '0000:17:00.1', option, file);
+    expect([status, err.startsWith(`${file}: ${message}`)]).toEqual([1, true]);
   });
 
   test('decides as it did before, while nothing has changed', async () => {
@@ -217,6 +282,16 @@ describe('bind and what goes with it', () => {
     expect(out).toContain('done');
   });
 
+  test('unbind on a model of a capture frees a device and leaves the capture alone', async () => {
+    const machine = ['--machine', 'vm-q35-sriov-vfio'];
+    const { status, out } = await vfiokit(...machine, 'unbind', '0000:01:10.0', '--simulate');
+    expect(status).toBe(0);
+    expect(out).toMatch(/0000:01:10\.0: unbound.*\n.*: done\non a model of vm-q35-sriov-vfio/);
+    const refused = await vfiokit(...machine, 'unbind', '0000:01:10.0');
+    expect(refused).toMatchObject({ status: 1, out: '' });
+    expect(refused.err).toMatch(/^vm-q35-sriov-vfio: a capture has no kernel behind it/);
+  });
+
   test('restore and status have nothing to do on a machine that has just begun', async () => {
     expect((await server('restore')).out).toBe('nothing to restore');
     expect((await server('status')).out).toContain('no device is on a VFIO driver');
@@ -226,10 +301,17 @@ describe('bind and what goes with it', () => {
   test('capture writes an archive that is a machine', async () => {
     const file = join(scratch, 'server.tar.gz');
     expect((await server('capture', file)).out).toMatch(/files, .* links, .* could not be read/);
+    expect(await server('capture', file)).toMatchObject({
+      status: 1,
+      err: `${file}: exists already; say --force to write over it, or choose another name`,
+    });
+    expect((await server('capture', file, '--force')).status).toBe(0);
+    expect(await server('capture', join(scratch, 'server.zip'))).toMatchObject({ status: 2 });
+    expect(existsSync(join(scratch, 'server.zip'))).toBe(false);
     const { out } = await vfiokit('--machine', file, 'plan', '0000:17:00.1', '--json');
     expect(JSON.parse(out)).toMatchObject({ outcome: 'bind', chosen: { driver: 'mlx5_vfio_pci' } });
     expect((await vfiokit('--machine', file, 'bind', '0000:17:00.1')).err).toContain(
-      'a capture has no kernel behind it',
+      `${file}: a capture has no kernel behind it; say --simulate`,
     );
   });
 });
