@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root, with a slash at its end. */
@@ -32,6 +32,13 @@ export function packageFolders(parent: 'packages' | 'examples'): readonly string
     .map(({ name }) => name)
     .filter((name) => readdirSync(`${ROOT}${parent}/${name}`).includes('package.json'))
     .sort();
+}
+
+/** Paths of the files that git knows and that are there. */
+export function trackedFiles(): readonly string[] {
+  return execFileSync('git', ['ls-files', '-z'], { cwd: ROOT, encoding: 'utf8' })
+    .split('\0')
+    .filter((path) => path !== '' && existsSync(ROOT + path));
 }
 
 export function manifest(folder: string): Manifest {

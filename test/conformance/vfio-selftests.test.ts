@@ -11,7 +11,7 @@ import {
 } from '@vfiokit/iommu';
 import { type PciDevice, type PciFunction, PciTopology, type RegisterBlock } from '@vfiokit/pci';
 import { buildConfig } from '@vfiokit/testing';
-import { DeviceClient, Process, VfioError } from '@vfiokit/uapi';
+import { DeviceClient, Process, type VfioDevice, VfioError } from '@vfiokit/uapi';
 import { container as root } from 'tsyringe';
 import { describe, expect, test } from 'vitest';
 
@@ -70,6 +70,7 @@ function open() {
       { kind: 'memory', size: PAGE, block: engine },
       { kind: 'memory', size: PAGE },
     ],
+    onReset: () => engine.reset(),
   });
   engine.self = pdev.function;
   const opened = openFunction(pdev);
@@ -146,11 +147,15 @@ describe('vfio_pci_device_test', () => {
   });
 
   test('reset: the device starts anew, and stays usable', () => {
-    const { client, copy, setUp, memory } = open();
+    const { client, copy, device, setUp, memory } = open();
     expect(client.info().flags & 1).toBe(1);
     setUp();
     memory.fill(7, 0, 64);
+    device.write(0, 8, 4, 0x1234);
+    device.write(CONFIG, COMMAND, 2, 6);
+    expect(device.read(0, 8, 4)).toBe(0x1234);
     client.reset();
+    expect(device.read(0, 8, 4)).toBe(0);
     setUp();
     expect(copy(IOVA, IOVA + PAGE, 64)).toBe(STATUS_DONE);
     expect(memory.subarray(PAGE, PAGE + 64).every((byte) => byte === 7)).toBe(true);
@@ -262,6 +267,12 @@ function family() {
   return { pf, vf, open, outcome };
 }
 
+/** Closes what is open; an error is none. */
+function closed(result: VfioDevice | string): void {
+  if (typeof result === 'string') throw new RangeError(`not opened: ${result}`);
+  result.close();
+}
+
 describe.each(Object.entries(UUIDS))('vfio_pci_sriov_uapi_test (%s)', (name, uuid) => {
   const wanted = name === 'same_uuid' ? 'opened' : 'EACCES';
 
@@ -273,21 +284,17 @@ describe.each(Object.entries(UUIDS))('vfio_pci_sriov_uapi_test (%s)', (name, uui
 
   test('pf_early_close: and after the PF was closed, too', () => {
     const { pf, vf, open, outcome } = family();
-    const opened = open(pf, PF_UUID);
-    if (typeof opened === 'object') opened.close();
+    closed(open(pf, PF_UUID));
     expect(outcome(open(vf, uuid))).toBe(wanted);
   });
 
   test('override_token: the PF takes another token while no VF is open, and its own while one is', () => {
     const { pf, vf, open, outcome } = family();
-    const first = open(pf, UUIDS.diff_uuid);
-    if (typeof first === 'object') first.close();
-    const second = open(pf, PF_UUID);
-    if (typeof second === 'object') second.close();
+    closed(open(pf, UUIDS.diff_uuid));
+    closed(open(pf, PF_UUID));
     expect(outcome(open(vf, uuid))).toBe(wanted);
     const held = family();
-    const token = held.open(held.pf, PF_UUID);
-    if (typeof token === 'object') token.close();
+    closed(held.open(held.pf, PF_UUID));
     expect(held.outcome(held.open(held.vf, PF_UUID))).toBe('opened');
     expect(held.outcome(held.open(held.pf, uuid))).toBe(wanted);
   });

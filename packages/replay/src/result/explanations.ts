@@ -38,6 +38,8 @@ const MODELLED = new Set([
 const MODELLED_EXTENDED = new Set([PCI_EXT_CAP_ID_ERR, PCI_EXT_CAP_ID_PWR]);
 const HEADER_END = 0x40;
 const MODELLED_MOST = 0x50;
+/** VFIO_DEVICE_IOEVENTFD_64, and no other width. */
+const WIDE_IOEVENTFD = 8;
 
 /** Whether a configuration byte belongs to the device alone: nobody but it knows what the register does. */
 function isDevicesOwn(config: Uint8Array, offset: number): boolean {
@@ -120,11 +122,11 @@ export const EXPLANATIONS: readonly Explanation[] = [
     id: 'wide-ioeventfd',
     reason:
       'ioeventfds of 8 bytes exist on architectures that define iowrite64, of which x86 is none',
-    applies: ({ op }, { trace }) =>
-      op.op === 'ioctl' &&
-      op.cmd === 'IOEVENTFD' &&
-      ((op.flags ?? 0) & 8) !== 0 &&
-      trace.meta.arch !== 'x86_64',
+    applies: (difference, { trace }) => {
+      const { op } = difference;
+      const isWide = op.op === 'ioctl' && op.cmd === 'IOEVENTFD' && op.flags === WIDE_IOEVENTFD;
+      return isWide && is('ret')(difference) && trace.meta.arch !== 'x86_64';
+    },
   },
 ];
 
