@@ -1,13 +1,18 @@
+import { resolve } from 'node:path';
 import type { Target } from '@vfiokit/binder';
 import type { DeviceUser, Machine } from '@vfiokit/host';
 import { VfioError } from '@vfiokit/uapi';
 import { ClientMemory, openTransport, type ServerEvent, VfioUserServer } from '@vfiokit/vfio-user';
 import { type BindingMachine, binderFor, namedDevices, openBinding } from '../binding/machine.js';
 import { planOptions } from '../binding/plan-options.js';
-import { command, EXIT_NO, EXIT_OK, UsageError } from '../command.js';
+import { command, EXIT_NO, EXIT_OK, JSON_OPTION, UsageError } from '../command.js';
 import type { Io } from '../io.js';
 import { mappableBars } from '../serve/mappable-bars.js';
 import { TraceLog } from '../serve/trace-log.js';
+
+/** More would keep the event loop, and signals, waiting. */
+const MOST_SPIN = 10_000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Serves devices of a modelled machine to virtual machine monitors. */
 export const serve = command({
@@ -27,7 +32,7 @@ export const serve = command({
     },
     trace: {
       type: 'string',
-      description: 'Log every message to a file',
+      description: 'Log every message to a file; to rotate it, copy and truncate it',
       valueHint: 'FILE',
     },
     spin: {
@@ -39,12 +44,15 @@ export const serve = command({
       type: 'boolean',
       description: 'Map only guest memory that is sealed against shrinking',
     },
+    json: JSON_OPTION,
   },
   variadic: true,
   async run({ args, machine: choice, io }) {
+    if (args.socket === '')
+      throw new UsageError('--socket: an empty path; name one for the socket');
     const spin = Number(args.spin ?? 50);
-    if (!Number.isFinite(spin) || spin < 0)
-      throw new UsageError(`--spin ${args.spin}: a number of microseconds is wanted`);
+    if (args.spin === '' || !(spin >= 0 && spin <= MOST_SPIN))
+      throw new UsageError(`--spin ${args.spin}: microseconds are wanted, 0 to ${MOST_SPIN}`);
     const opened = await openBinding(choice);
     const { machine } = opened;
     if (machine === undefined)
@@ -56,15 +64,16 @@ export const serve = command({
     if (twice !== undefined) throw new UsageError(`${twice}: named twice; one socket serves it`);
     const transport = await openTransport({ spin, trusted: !args.untrusted });
     if (!transport.passesDescriptors) io.warn(`serve: ${transport.description}`);
+    if (!(await bindAll(opened, devices, io))) return EXIT_NO;
+    const { socket, trace, json = false } = args;
     const log =
-      args.trace === undefined ? undefined : TraceLog.open(args.trace, (text) => io.warn(text));
+      trace === undefined ? undefined : TraceLog.open(trace, (message) => io.warn(message));
     try {
-      if (!(await bindAll(opened, devices, io))) return EXIT_NO;
-      await serveUntilInterrupted({ machine, devices, socket: args.socket, transport, log, io });
+      const serving = { machine, devices, socket, transport, log, json, io };
+      return (await serveUntilInterrupted(serving)) ? EXIT_OK : EXIT_NO;
     } finally {
-      await log?.close();
+      log?.[Symbol.dispose]();
     }
-    return EXIT_OK;
   },
 });
 
@@ -75,20 +84,58 @@ interface Serving {
   readonly socket: string;
   readonly transport: Awaited<ReturnType<typeof openTransport>>;
   readonly log: TraceLog | undefined;
+  readonly json: boolean;
   readonly io: Io;
 }
 
-async function serveUntilInterrupted(serving: Serving): Promise<void> {
-  const { devices, socket, io } = serving;
+/** False if something could not be closed. */
+async function serveUntilInterrupted(serving: Serving): Promise<boolean> {
+  const { devices, socket, json, io } = serving;
   const opened: Disposable[] = [];
+  const close = () => closeAll(opened, io);
+  // A socket must not stay behind, however the process ends.
+  process.once('exit', close);
+  const interruption = new Interruption();
+  let closed = false;
   try {
-    for (const [index, device] of devices.entries())
-      await serveOne(serving, device, index === 0 ? socket : `${socket}.${index}`, opened);
-    const signal = await interrupted();
-    io.warn(`serve: ${signal}: closing`);
+    const served: ServedDevice[] = [];
+    for (const [index, device] of devices.entries()) {
+      const path = index === 0 ? socket : `${socket}.${index}`;
+      served.push(await serveOne(serving, device, path, opened));
+    }
+    if (json) io.json({ qemu: QEMU_MEMORY, devices: served });
+    else for (const one of served) describe(one, io);
+    io.warn(`serve: ${await interruption.signal}: closing`);
   } finally {
-    for (const one of opened.reverse()) one[Symbol.dispose]();
+    interruption[Symbol.dispose]();
+    process.off('exit', close);
+    closed = close();
   }
+  return closed;
+}
+
+/** Closes what was opened, last first, and all of it: false if something refused. */
+function closeAll(opened: Disposable[], io: Io): boolean {
+  let closed = true;
+  for (const one of opened.splice(0).reverse())
+    try {
+      one[Symbol.dispose]();
+    } catch (error) {
+      if (!(error instanceof VfioError)) throw error;
+      io.warn(error.message);
+      closed = false;
+    }
+  return closed;
+}
+
+/** A device and where it is; what `--json` prints of it. */
+interface ServedDevice {
+  readonly device: string;
+  readonly socket: string;
+  /** Regions that guests map. */
+  readonly mappable: readonly number[];
+  /** What QEMU's command line has to have for it. */
+  readonly qemu: readonly string[];
 }
 
 /** Opens a device and serves it at a path; what is to be disposed of is added to `opened`. */
@@ -97,7 +144,7 @@ async function serveOne(
   device: string,
   path: string,
   opened: Disposable[],
-): Promise<void> {
+): Promise<ServedDevice> {
   const user = open(machine, device);
   opened.push(user);
   const silicon = machine.function(device).function;
@@ -116,21 +163,30 @@ async function serveOne(
       onEvent: (event) => tell(io, device, event),
     }),
   );
-  io.print(`${device}: at ${path}; QEMU 11.1 or newer takes it with`);
-  for (const line of qemuArguments(path)) io.print(`  ${line}`);
-  if (mappable.size > 0) io.print(`  guests map ${barNames(mappable)} directly`);
+  return { device, socket: path, mappable: [...mappable.keys()], qemu: qemuDevice(path) };
 }
 
-const barNames = (bars: ReadonlyMap<number, unknown>) =>
-  [...bars.keys()].map((index) => `BAR ${index}`).join(', ');
+function describe({ device, socket, mappable, qemu }: ServedDevice, io: Io): void {
+  io.print(`${device}: at ${socket}; QEMU 11.1 or newer takes it with`);
+  for (const words of [QEMU_MEMORY, qemu]) io.print(`  ${words.map(quoted).join(' ')}`);
+  const bars = mappable.map((index) => `BAR ${index}`).join(', ');
+  if (bars !== '') io.print(`  guests map ${bars} directly`);
+}
 
-/** What QEMU's command line has to have; its memory is shared, so that the device reaches it without asking. */
-export function qemuArguments(path: string): readonly string[] {
-  const device = { driver: 'vfio-user-pci', socket: { type: 'unix', path } };
-  return [
-    '-object memory-backend-memfd,id=ram,size=1G,share=on -m 1G -machine q35,memory-backend=ram',
-    `-device '${JSON.stringify(device)}'`,
-  ];
+/** A word as a shell takes it. */
+const quoted = (word: string) =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
+/** QEMU's memory is shared, so that a device reaches it without asking. */
+const QEMU_MEMORY = [
+  ...['-object', 'memory-backend-memfd,id=ram,size=1G,share=on'],
+  ...['-m', '1G', '-machine', 'q35,memory-backend=ram'],
+] as const;
+
+/** What makes QEMU, wherever it is started, attach the device at a path. */
+function qemuDevice(path: string): readonly string[] {
+  const device = { driver: 'vfio-user-pci', socket: { type: 'unix', path: resolve(path) } };
+  return ['-device', JSON.stringify(device)];
 }
 
 /** Binds devices, with their groups, to the drivers that a plan gives them; false if one is refused. */
@@ -173,10 +229,19 @@ function tell(io: Io, device: string, event: ServerEvent): void {
   else io.warn(`${device}: client ${event.kind}`);
 }
 
-/** Which signal asks for an end. */
-function interrupted(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.once(signal, () => resolve(signal));
-  });
+/** Waits for a signal that asks for an end; a terminal that is closed sends SIGHUP. */
+class Interruption implements Disposable {
+  readonly signal: Promise<NodeJS.Signals>;
+  #listener: (signal: NodeJS.Signals) => void = () => {};
+
+  constructor() {
+    this.signal = new Promise((resolve) => {
+      this.#listener = resolve;
+    });
+    for (const signal of SIGNALS) process.once(signal, this.#listener);
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of SIGNALS) process.off(signal, this.#listener);
+  }
 }

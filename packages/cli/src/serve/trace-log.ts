@@ -1,13 +1,25 @@
-import { createWriteStream, openSync, type WriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { formatMessage, type Trace } from '@vfiokit/vfio-user';
 import { UsageError } from '../command.js';
 
-/** A file with a line for every message of the served devices. */
-export class TraceLog {
-  #failed = false;
+/** Text that waits for the end of a turn of the event loop, at most. */
+const BATCH = 1 << 16;
+const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
 
-  private constructor(private readonly stream: WriteStream) {}
+/**
+ * A file with a line for every message of the served devices. Lines are written before the event loop goes on, so that a
+ * client that is faster than the disk waits for it, and appended, so that whoever rotates the file may copy and truncate it.
+ */
+export class TraceLog implements Disposable {
+  #lines: string[] = [];
+  #length = 0;
+  #open = true;
+
+  private constructor(
+    private readonly path: string,
+    private readonly fd: number,
+    private readonly warn: (message: string) => void,
+  ) {}
 
   /**
    * Opens a log, empty.
@@ -16,31 +28,49 @@ export class TraceLog {
    * @throws UsageError where the file can't be written.
    */
   static open(path: string, warn: (message: string) => void): TraceLog {
-    let fd: number;
     try {
-      fd = openSync(path, 'w');
+      const fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o666);
+      return new TraceLog(path, fd, warn);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       throw new UsageError(`--trace ${path}: can't be written: ${code}; name another file`);
     }
-    const log = new TraceLog(createWriteStream(path, { fd }));
-    log.stream.on('error', ({ message }) => {
-      if (!log.#failed) warn(`--trace ${path}: nothing more is logged: ${message}`);
-      log.#failed = true;
-    });
-    return log;
   }
 
   /** Logs the messages of one device. */
   of(device: string): Trace {
     return (direction, message, fds) => {
-      if (!this.#failed) this.stream.write(`${device} ${formatMessage(direction, message, fds)}\n`);
+      if (!this.#open) return;
+      if (this.#lines.length === 0) setImmediate(() => this.#flush());
+      const line = `${device} ${formatMessage(direction, message, fds)}\n`;
+      this.#lines.push(line);
+      this.#length += line.length;
+      if (this.#length > BATCH) this.#flush();
     };
   }
 
-  /** Resolves when everything is in the file, or is known not to be. */
-  async close(): Promise<void> {
-    this.stream.end();
-    await finished(this.stream).catch(() => {});
+  /** Writes what there is and closes the file. */
+  [Symbol.dispose](): void {
+    this.#flush();
+    if (this.#open) this.#close();
+  }
+
+  #flush(): void {
+    if (!this.#open) return;
+    const text = this.#lines.join('');
+    this.#lines = [];
+    this.#length = 0;
+    try {
+      for (let left = Buffer.from(text); left.length > 0; )
+        left = left.subarray(writeSync(this.fd, left));
+    } catch (error) {
+      this.#close();
+      this.warn(`--trace ${this.path}: nothing more is logged: ${(error as Error).message}`);
+    }
+  }
+
+  #close(): void {
+    this.#open = false;
+    closeSync(this.fd);
   }
 }
