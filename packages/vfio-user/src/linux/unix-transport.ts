@@ -112,7 +112,9 @@ export class UnixTransport implements Transport, Company {
       throw new VfioError('EADDRINUSE', `${path}: is there, and no socket; choose another path`);
     const other = this.system.connect(path);
     if (other >= 0) this.system.close(other);
-    // A server that is too busy for another client, or another user's, is one that listens.
+    if (other === -EACCES)
+      throw new VfioError('EADDRINUSE', `${path}: another user's socket; choose another path`);
+    // A server that is too busy for another client is one that listens.
     if (other !== -ECONNREFUSED)
       throw new VfioError('EADDRINUSE', `${path}: somebody listens there; choose another path`);
     try {
