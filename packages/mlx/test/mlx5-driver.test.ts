@@ -27,7 +27,7 @@ for (const chunk of [false, true])
       const vhca = new Vhca(0x101, machine.firmware, chunk);
       return {
         ops: new Mlx5Migration({ name: 'vf', vhca, chunk, reportsInit: false }),
-        fill: () => machine.state.fill(0xa5, 8),
+        fill: () => machine.vhca.change(8, new Uint8Array(machine.state.length - 8).fill(0xa5)),
         snapshot: () => [...machine.state],
         failAfter: (count) => machine.failAfter(count),
       };

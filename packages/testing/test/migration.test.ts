@@ -12,28 +12,45 @@ const BEGINS: Readonly<Record<string, 'save' | 'resume'>> = {
   'STOP RESUMING': 'resume',
 };
 
-/** A device whose state is 100 bytes, which travel with a sum of them behind, in which each part of it can be broken. */
+/**
+ * A device whose state is 100 bytes, which travel with a sum of them behind, and once more when the device has stopped.
+ * Each part of it can be broken.
+ */
 class ByteDevice implements MigrationOps {
   readonly support = { p2p: true, preCopy: true };
   /** Asks its hardware for something; a failure is an exception. */
   ask = () => {};
   bytes: Uint8Array = new Uint8Array(SIZE);
   #incoming = new Uint8Array(0);
-  #saved = 0;
+  /** What is still to be read. */
+  left: Uint8Array = new Uint8Array(0);
 
   arc(from: MigrationState, to: MigrationState): MigrationStream | undefined {
     this.ask();
     if (from === 'RESUMING') this.load(this.#incoming);
     switch (BEGINS[`${from} ${to}`]) {
       case 'save':
-        this.#saved = 0;
-        return { read: (into) => this.save(into) };
+        this.left = this.frame();
+        return {
+          read: (into) => this.save(into),
+          precopyInfo: () => ({ initialBytes: BigInt(this.left.length), dirtyBytes: 0n }),
+        };
       case 'resume':
         this.#incoming = new Uint8Array(0);
         return { write: (from) => this.take(from) };
       default:
+        if (to === 'STOP_COPY') this.finish();
         return undefined;
     }
+  }
+
+  /** The device stopped: what changed since. */
+  finish(): void {
+    this.left = Uint8Array.of(...this.left, ...this.frame());
+  }
+
+  frame(): Uint8Array {
+    return Uint8Array.of(...this.bytes, sum(this.bytes));
   }
 
   dataSize(): bigint | number {
@@ -41,10 +58,9 @@ class ByteDevice implements MigrationOps {
   }
 
   save(into: Uint8Array): number {
-    const all = Uint8Array.of(...this.bytes, sum(this.bytes));
-    const piece = all.subarray(this.#saved, this.#saved + into.length);
+    const piece = this.left.subarray(0, into.length);
     into.set(piece);
-    this.#saved += piece.length;
+    this.left = this.left.subarray(piece.length);
     return piece.length;
   }
 
@@ -54,13 +70,14 @@ class ByteDevice implements MigrationOps {
   }
 
   load(incoming: Uint8Array): void {
+    const FRAME = SIZE + 1;
+    if (incoming.length % FRAME !== 0)
+      throw new VfioError('EINVAL', `${incoming.length} bytes came, of ${FRAME} each`);
+    for (let at = 0; at < incoming.length; at += FRAME)
+      if (sum(incoming.subarray(at, at + SIZE)) !== incoming[at + SIZE])
+        throw new VfioError('EINVAL', 'not what was sent');
     // Nothing came: the move was given up.
-    if (incoming.length === 0) return;
-    if (incoming.length !== SIZE + 1)
-      throw new VfioError('EINVAL', `${incoming.length} of ${SIZE + 1} bytes came`);
-    const bytes = incoming.subarray(0, SIZE);
-    if (sum(bytes) !== incoming[SIZE]) throw new VfioError('EINVAL', 'not what was sent');
-    this.bytes = bytes;
+    if (incoming.length > 0) this.bytes = incoming.slice(-FRAME, -1);
   }
 }
 
@@ -125,6 +142,12 @@ describeBroken('migration', migrationCases, {
   'moves its state to another device': () => moving({ load: () => {} }),
   'moves its state in single bytes just as well': () =>
     moving({ take: (bytes) => (bytes.length < 2 ? -22 : bytes.length) }),
+  'moves what changed while it was copied as well': () => moving({ finish: () => {} }),
+  'tells what there is to read while it runs': () =>
+    arcing((device) => (from, to) => {
+      const { precopyInfo: _, ...stream } = device.arc(from, to) ?? {};
+      return stream;
+    }),
   'keeps its state when a move is given up'() {
     const subject = moving();
     const ops = subject.ops as ByteDevice;
