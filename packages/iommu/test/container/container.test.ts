@@ -14,8 +14,11 @@ describe('a container without an IOMMU', () => {
   });
 
   test('[iommu:70 iommu:72] promises neither cache coherency nor nesting', () => {
-    const container = new TestHost().container();
+    const host = new TestHost();
+    const container = host.container();
     expect([4, 6].map((extension) => container.checkExtension(extension))).toEqual([0, 0]);
+    for (const caps of [{}, { nesting: 1 }])
+      expect(host.ready(3, host.device({ caps })).checkExtension(6)).toBe(0);
   });
 
   test('[iommu:74] cannot be given one without groups', () => {

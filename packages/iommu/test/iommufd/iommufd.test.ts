@@ -65,6 +65,7 @@ describe('options', () => {
   test('[iommu:268] of large pages are for an IOAS that has not both page tables and areas', () => {
     const mock = new MockHost();
     const { iommufd } = mock;
+    expect(iommufd.option(1, 'get', iommufd.ioasAlloc())).toBe(1n);
     const { ioas } = mock.ioas(1);
     expect(iommufd.option(1, 'get', ioas)).toBe(1n);
     iommufd.map(ioas, ARENA, PAGE, { iova: MOCK_START });

@@ -38,6 +38,20 @@ describe('TCE hypercalls in the monitor', () => {
     ]);
   });
 
+  test('[iommu:222] tell of it from the start of a window that does not start at 0, too', () => {
+    const { bridge: made, calls } = bridge();
+    const [, liobn] = made.createWindow([...unit(made), 16, 24], 4);
+    const events: IommuEvent[] = [];
+    made.tables[1]!.subscribe((event) => events.push(event));
+    const start = 2 ** 59;
+    expect(calls.put(liobn!, start + 0x30000, 0x50003n)).toBe(H_SUCCESS);
+    expect(calls.put(liobn!, start + 0x30000, 0n)).toBe(H_SUCCESS);
+    expect(events.map(({ iova, size, access }) => [iova, size, access])).toEqual([
+      [0x30000, 0x10000, 3],
+      [0x30000, 0x10000, 0],
+    ]);
+  });
+
   test('round an address down to its page, and mask the target', () => {
     const { calls, events } = bridge();
     expect(calls.put(LIOBN, 0x3fff, 0x12345ff1n)).toBe(H_SUCCESS);
