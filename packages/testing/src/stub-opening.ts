@@ -21,22 +21,23 @@ export class StubOpening implements OpeningDevice {
     );
   }
 
-  defer(undo: () => void): void {
+  // Fields, as extensions may take them off the device: `open({ name, defer })`.
+
+  readonly defer = (undo: () => void): void => {
     this.#undos.push(undo);
-  }
+  };
 
   /** 4 KiB of plain bytes each. */
-  fixedRegion(index: number): Region {
-    return this.#regions[index]!;
-  }
+  readonly fixedRegion = (index: number): Region => this.#regions[index]!;
 
-  mapBar(bar: number): RegisterBlock {
+  readonly mapBar = (bar: number): RegisterBlock => {
     if ((this.pdev.resources[bar]?.length ?? 0) === 0)
       throw new VfioError('ENODEV', `${this.name}: has no BAR ${bar}`);
     return this.pdev.barMemory(bar);
-  }
+  };
 
-  mapMemory({ block, offset, length, accessible = () => true }: MappedMemory): DeviceMapping {
+  readonly mapMemory = (memory: MappedMemory): DeviceMapping => {
+    const { block, offset, length, accessible = () => true } = memory;
     return {
       length,
       memory: block.memory?.subarray(offset, offset + length),
@@ -48,7 +49,7 @@ export class StubOpening implements OpeningDevice {
       },
       unmap() {},
     };
-  }
+  };
 
   /** Runs what was deferred, last first, as the last close does. */
   close(): void {

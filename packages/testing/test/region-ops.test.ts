@@ -1,4 +1,5 @@
 import type { RegionOps } from '@vfiokit/core';
+import { expect, it } from 'vitest';
 import { regionOpsCases } from '../src/contracts/region-ops.js';
 import { describeRegionOps, type RegionOpsSubject } from '../src/index.js';
 import { describeBroken, fail } from './broken.js';
@@ -109,4 +110,12 @@ describeBroken('a region, at one place of it,', regionOpsCases, {
 describeRegionOps('bytes that can not be read at one place', () => {
   const { ops, ...rest } = plain();
   return { ...rest, ops: { ...ops, read: at0x20(ops.read, () => -EIO) } };
+});
+
+it('the contract of a region says that a write answers with a positive errno', () => {
+  const region = () => plain({ write: () => EINVAL });
+  const title = 'keeps what was written, or refuses and keeps what was there';
+  expect(() => regionOpsCases(region)[title]!(() => fail())).toThrow(
+    /^a write answers neither 0 nor a negated errno: expected '0x0, 0x1, /,
+  );
 });

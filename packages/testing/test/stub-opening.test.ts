@@ -23,6 +23,17 @@ describe('a device that is being opened, in a test', () => {
     expect(undone).toEqual(['second', 'first']);
   });
 
+  it('can be taken apart, as the one of the core can', () => {
+    const device = open();
+    const { defer, fixedRegion, mapBar } = device;
+    const undone: string[] = [];
+    defer(() => undone.push('deferred'));
+    expect(fixedRegion(0).read(0, 4)).toBe(0);
+    expect(mapBar(0)).toBe(device.pdev.barMemory(0));
+    device.close();
+    expect(undone).toEqual(['deferred']);
+  });
+
   it('has the same nine regions every time', () => {
     const device = open();
     device.fixedRegion(2).write(0, 4, 7);
