@@ -173,8 +173,11 @@ describe('a guest', () => {
   });
 
   test('[binding:183] gets endpoints only', async () => {
-    const { devices } = libvirt();
-    await expect(devices.prepare(GUEST, [managed(R)])).rejects.toThrow('only endpoints');
+    const { devices, writes } = libvirt();
+    await expect(devices.prepare(GUEST, [managed(A), managed(R)])).rejects.toThrow(
+      `${R}: only endpoints`,
+    );
+    expect(writes).toEqual([]);
   });
 
   test('[binding:184] of two devices of which one fails the other comes back; the failed one keeps its override', async () => {
@@ -266,6 +269,11 @@ describe('choosing', () => {
     const loader = { load: async () => undefined };
     expect(await findDriver(sysfs, loader, 'vfio_pci')).toBe('vfio-pci');
     expect(await findDriver(sysfs, loader, 'mlx5-vfio-pci')).toBe('mlx5_vfio_pci');
+    machine.pci.register({ name: 'xe-vfio-pci', managedDma: true, ids: [], probe: () => 0 });
+    machine.core
+      .module('xe_vfio_pci')
+      .drivers.set('pci:xe-vfio-pci', 'where it leads does not count');
+    expect(await findDriver(sysfs, loader, 'xe_vfio_pci')).toBe('xe-vfio-pci');
     await expect(findDriver(sysfs, loader, 'nothing')).rejects.toThrow(
       'reported success, and it is missing',
     );

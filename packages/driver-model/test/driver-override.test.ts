@@ -49,9 +49,11 @@ describe('driver_override', () => {
   test('[binding:21 binding:22] leaves the binding as it is and probes nothing', async () => {
     const { core, override, driverOf, actions } = fixture();
     const before = core.uevents.events.length;
-    await override(A, 'no-such-driver');
-    await override(A, 'vfio-pci');
+    expect(await override(A, 'no-such-driver')).toBe(14);
+    expect(await override(A, 'vfio-pci')).toBe(8);
     expect(await driverOf(A)).toBe('e1000e');
+    expect(await override(B, 'e1000e')).toBe(6);
+    expect(await driverOf(B)).toBeUndefined();
     expect(actions(before)).toEqual([]);
   });
 

@@ -96,10 +96,14 @@ describe('new_id', () => {
   });
 
   test('[binding:112] a device that comes later goes to whoever was registered first', async () => {
-    const { write, pci, root, driverOf } = fixture();
+    const { write, pci, drivers, root, driverOf } = fixture();
     await write('drivers/vfio-pci/new_id', '8086 10d3');
     await pci.add(nic('0000:0b:00.0', root));
     expect(await driverOf('0000:0b:00.0')).toBe('e1000e');
+    await pci.unregister(drivers.e1000e);
+    pci.register(drivers.e1000e);
+    await pci.add(nic('0000:0c:00.0', root));
+    expect(await driverOf('0000:0c:00.0')).toBe('vfio-pci');
   });
 });
 

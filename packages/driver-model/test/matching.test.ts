@@ -113,14 +113,19 @@ describe('which drivers match', () => {
 
   test('[binding:39] of two drivers that match the first registered wins, however specific the other is', async () => {
     const { pci, probe, driverOf } = fixture();
-    pci.register({ name: 'any', ids: [{ class: 0x010802, classMask: 0xffffff }], probe: () => -5 });
-    pci.register({ name: 'exact', ids: [{ vendor: 0x1b36, device: 0x0010 }], probe: () => 0 });
-    await probe(X);
-    expect(await driverOf(X)).toBe('exact');
-    await pci.unregister(pci.drivers.get('exact')!);
-    pci.register({ name: 'wide', ids: [{ vendor: 0x1b36 }], probe: () => 0 });
-    pci.register({ name: 'exact', ids: [{ vendor: 0x1b36, device: 0x0010 }], probe: () => 0 });
-    expect(await driverOf(X)).toBe('wide');
+    const wide = { name: 'wide', ids: [{ vendor: 0x1b36 }], probe: () => 0 };
+    const exact = { name: 'exact', ids: [{ vendor: 0x1b36, device: 0x0010 }], probe: () => 0 };
+    // Both are there before the device is offered to either.
+    pci.driversAutoprobe = false;
+    for (const order of [
+      [wide, exact],
+      [exact, wide],
+    ]) {
+      for (const driver of order) pci.register(driver);
+      expect(await probe(X)).toBe(12);
+      expect(await driverOf(X)).toBe(order[0]!.name);
+      for (const driver of order) await pci.unregister(driver);
+    }
   });
 
   test.each([-5, -19, -517])(

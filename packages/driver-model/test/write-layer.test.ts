@@ -38,6 +38,8 @@ describe('what a write to sysfs is', () => {
     const { override, read } = fixture();
     expect(await override(A, 'a'.repeat(5000))).toBe(-22);
     expect(await read(`devices/${A}/driver_override`)).toBe('(null)\n');
+    const { write } = fixture();
+    expect(await write('drivers_autoprobe', '0'.repeat(5000))).toBe(4096);
   });
 
   test('[binding:8 binding:9] every write on a descriptor is complete in itself, wherever the position is', async () => {

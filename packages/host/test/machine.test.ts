@@ -9,7 +9,7 @@ import {
   readDescription,
   shippedMachine,
 } from '@vfiokit/host';
-import { DeviceClient, VFIO_PCI_REQ_IRQ_INDEX } from '@vfiokit/uapi';
+import { DeviceClient, VFIO_PCI_REQ_IRQ_INDEX, VfioError } from '@vfiokit/uapi';
 import { describe, expect, test } from 'vitest';
 import { A, B, G, H, P, pending, R, testbed, V, X } from './testbed.js';
 
@@ -179,7 +179,7 @@ describe('a device that is in use', () => {
     expect(await driverOf(V)).toBeUndefined();
     expect(await vfioDevices(V)).toBe(-2);
     expect(await probe(V)).toBe(12);
-    expect(() => machine.open(V)).toThrow();
+    expect(() => machine.open(V)).toThrow(VfioError);
     expect(client.readConfig(0x2c, 2)).toBe(0x15b3);
     user[Symbol.dispose]();
     await unbinding;
