@@ -11,8 +11,11 @@ import { plugFunction } from './function.js';
 
 const COMMAND = 0x3b6f;
 
-/** Stands in front of BAR 2, one ioctl and two configuration registers. */
-function standing(override: Partial<DeviceOverride> = {}): OverrideSubject {
+/** Stands in front of a BAR, one ioctl and two configuration registers. */
+function standing(
+  override: Partial<DeviceOverride> = {},
+  regions: readonly number[] = [2],
+): OverrideSubject {
   return {
     override: {
       region: (index, next) => (index === 2 ? new StubRegion(64) : next),
@@ -22,7 +25,7 @@ function standing(override: Partial<DeviceOverride> = {}): OverrideSubject {
       ...override,
     },
     device: new StubOpening(plugFunction()),
-    regions: [2],
+    regions,
   };
 }
 
@@ -66,6 +69,15 @@ const isSensor = (offset: number, size: number) => offset === 0x12c && size === 
 
 describeOverride('an override', standing);
 describeOverride('a register in front of a region', () => halfway(() => ({})));
+describeOverride('a register at the end of a BAR', () =>
+  standing(
+    {
+      region: (index, next) =>
+        index === 0 ? overrideRegisters(next, [{ ...sensor(), offset: 0xfffc }]) : next,
+    },
+    [0],
+  ),
+);
 describeOverride('an override of nothing', () => ({ ...standing(), override: {}, regions: [] }));
 
 describeBroken('an override', overrideCases, {

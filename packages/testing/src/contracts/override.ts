@@ -28,6 +28,12 @@ const MMAP = 4;
 const EINVAL = 22;
 const ENOTTY = 25;
 const UNKNOWN_COMMAND = 0x3bff;
+/** The index behind those of the BARs. */
+const ROM = 6;
+/** Bytes after which what lies below repeats itself. */
+const PATTERN = 0x1_0000;
+/** Bytes of a BAR that are looked at. */
+const LARGEST = 16 << 20;
 
 /** The contract of {@link DeviceOverride}: it changes what it says it changes, and nothing else. */
 export function describeOverride(
@@ -52,7 +58,7 @@ export function overrideCases(make: () => OverrideSubject): ContractCases {
     'answers for the regions that it stands in front of'() {
       const { override, device, regions } = make();
       for (const index of regions) {
-        const next: Region = new StubRegion(4096);
+        const next: Region = belowOf(device, index);
         const region = override.region?.(index, next, device);
         expect(region).toBeDefined();
         expect(region).not.toBe(next);
@@ -143,23 +149,23 @@ export function overrideCases(make: () => OverrideSubject): ContractCases {
       const { override, device } = make();
       const registers = override.configRegisters?.(device) ?? [];
       let end = 0;
-      for (const { offset, length } of [...registers].sort((a, b) => a.offset - b.offset)) {
-        expect(offset).toBeGreaterThanOrEqual(end);
-        expect(length).toBeGreaterThan(0);
+      for (const { name, offset, length } of [...registers].sort((a, b) => a.offset - b.offset)) {
+        expect(offset, `where ${name} starts`).toBeGreaterThanOrEqual(end);
+        expect(length, `how long ${name} is`).toBeGreaterThan(0);
         end = offset + length;
+        expect(end, `where ${name} ends`).toBeLessThanOrEqual(device.config.size);
       }
-      expect(end).toBeLessThanOrEqual(device.config.size);
     },
   };
 }
 
 /** What lies below: bytes of which neighbours differ, all of which can be mapped. */
 class Below extends StubRegion {
-  constructor() {
-    super(2 * PAGE);
-    this.bytes.forEach((_, at) => {
+  constructor(size: number) {
+    super(size);
+    for (let at = 0; at < Math.min(size, PATTERN); at += 1)
       this.bytes[at] = 1 + ((at * 31 + (at >>> 8)) % 251);
-    });
+    for (let at = PATTERN; at < size; at *= 2) this.bytes.copyWithin(at, 0, at);
   }
 
   override info(): RegionInfo {
@@ -179,6 +185,12 @@ class Below extends StubRegion {
   }
 }
 
+/** Below a BAR there is as much as the function has there, so that registers anywhere in it can be overridden. */
+function belowOf({ pdev }: OpeningDevice, index: number): Below {
+  const length = index < ROM ? (pdev.resources[index]?.length ?? 0) : 0;
+  return new Below(Math.min(LARGEST, Math.max(2 * PAGE, length)));
+}
+
 /** A region that the override stands in front of, with what is below. */
 interface Standing {
   readonly index: number;
@@ -191,7 +203,7 @@ interface Standing {
 
 function regionsOf({ override, device, regions }: OverrideSubject): readonly Standing[] {
   return regions.map((index) => {
-    const below = new Below();
+    const below = belowOf(device, index);
     const region = override.region?.(index, below, device) ?? below;
     const info = region.info();
     return {
@@ -212,5 +224,5 @@ function pairsOf(make: () => OverrideSubject): readonly (readonly [Standing, Sta
 }
 
 function differences(a: Uint8Array, b: Uint8Array): number[] {
-  return [...a.keys()].filter((at) => a[at] !== b[at]);
+  return Buffer.compare(a, b) === 0 ? [] : [...a.keys()].filter((at) => a[at] !== b[at]);
 }
