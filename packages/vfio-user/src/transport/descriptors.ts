@@ -1,4 +1,4 @@
-import { EBADF, ENODEV } from '@vfiokit/uapi';
+import { EBADF, EFAULT, ENODEV } from '@vfiokit/uapi';
 
 /** Memory of a client that can be reached without asking it. Offsets count from the start of its file. */
 export interface ClientFile {
@@ -87,16 +87,21 @@ export class MemoryDescriptors implements Descriptors {
     if (file === undefined) return -EBADF;
     if (!('bytes' in file)) return -ENODEV;
     const { bytes } = file;
+    // A window may be larger than its file.
+    const inside = (offset: number, length: number) => offset + length <= bytes.length;
     return {
       read(offset, into) {
+        if (!inside(offset, into.length)) return -EFAULT;
         into.set(bytes.subarray(offset, offset + into.length));
         return 0;
       },
       write(offset, from) {
+        if (!inside(offset, from.length)) return -EFAULT;
         bytes.set(from, offset);
         return 0;
       },
-      view: (offset, length) => bytes.subarray(offset, offset + length),
+      view: (offset, length) =>
+        inside(offset, length) ? bytes.subarray(offset, offset + length) : undefined,
       release: () => this.close(fd),
     };
   }
