@@ -26,6 +26,7 @@ export * from './design/ap-design.js';
 export { MatrixBusDesign, MatrixBusWorld } from './design/matrix-bus-design.js';
 export * from './design/observation.js';
 export { VfioApDesign, VfioApWorld } from './design/vfio-ap-design.js';
+export { EventInformation } from './guest/event-information.js';
 export * from './guest/guest.js';
 export { GuestInstructions } from './guest/guest-instructions.js';
 export { VfioApDevice } from './guest/vfio-ap-device.js';

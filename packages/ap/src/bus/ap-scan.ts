@@ -121,13 +121,14 @@ export class ApScanner {
     }
   }
 
+  /** The first domain that works, of queues that are the host's (ap_select_domain). */
   #chooseDomain(): void {
     if (this.defaultDomain >= 0) return;
     const { bus } = this;
     for (let apqi = 0; apqi <= this.highest.apqi; apqi++) {
       if (!this.#configured('aqm', apqi) || !bus.perms.aqmask.has(apqi)) continue;
       for (let apid = 0; apid <= this.highest.apid; apid++) {
-        if (!this.#configured('apm', apid)) continue;
+        if (!this.#configured('apm', apid) || !bus.perms.apmask.has(apid)) continue;
         if (responseCode(bus.ap.tapq(apqnOf(apid, apqi))) !== AP_RESPONSE.NORMAL) continue;
         this.defaultDomain = apqi;
         return;

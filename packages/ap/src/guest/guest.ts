@@ -9,6 +9,7 @@ import { ApSubsystem } from '../bus/ap-subsystem.js';
 import type { KernelClock } from '../kernel-clock.js';
 import { Kvm, type KvmSpec, STFLE } from '../kvm/kvm.js';
 import type { EmulatedDevice } from '../vfio/emulated-device.js';
+import { EventInformation, isApChange } from './event-information.js';
 import { GuestInstructions } from './guest-instructions.js';
 import { VfioApDevice } from './vfio-ap-device.js';
 import type { VfioDoor } from './vmm-files.js';
@@ -48,6 +49,8 @@ export class Guest {
   readonly kvm: Kvm;
   readonly process = new Process();
   readonly cpu: ApCpuModel;
+  /** What the guest's channel subsystem has to tell it. */
+  readonly events = new EventInformation();
   /** By which the machine is tied to VFIO files. */
   readonly kvmVfio: KvmVfio;
   #device: VfioApDevice | undefined;
@@ -201,9 +204,15 @@ export class Guest {
   #configChanged(): void {
     if (this.#state !== 'running') return;
     this.#configEvents += 1;
-    // The machine check makes Linux read the event at once instead of waiting for its next scan. The host holds its locks
+    this.events.raiseApChange();
+    // The machine check makes Linux read events at once instead of waiting for its next scan. The host holds its locks
     // now, so the guest's CPUs run a moment later.
     const { linux } = this;
-    if (linux !== undefined) this.clock.workAfter(0, () => linux.scanner.force());
+    if (linux !== undefined) this.clock.workAfter(0, () => this.#readEvents(linux));
+  }
+
+  #readEvents(linux: ApSubsystem): void {
+    for (let event = this.events.store(); event !== undefined; event = this.events.store())
+      if (isApChange(event)) linux.scanner.force();
   }
 }

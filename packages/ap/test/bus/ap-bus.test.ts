@@ -47,6 +47,13 @@ describe('apmask and aqmask', () => {
     ]);
   });
 
+  it.each(['\n', '0x'])('[ap:16] are emptied by %j, which nobody can veto', (text) => {
+    const m = free();
+    m.assigned([5], [4]);
+    m.writeBus('apmask', text);
+    expect(m.readBus('apmask')).toBe(`0x${'0'.repeat(64)}\n`);
+  });
+
   it('[ap:22] come from the kernel parameters, where given', () => {
     const m = new Fixture({ hardware: HARDWARE, parameters: { apmask: '0xffff', aqmask: '0x40' } });
     expect(m.kernel.bus.perms.reserves((15 << 8) | 1)).toBe(true);

@@ -200,6 +200,28 @@ describe('the queues of the host', () => {
 });
 
 describe('ap_domain', () => {
+  it.each([
+    [{ aqmask: '-0-255,+0x47' }, '71'],
+    [{ apmask: '+6' }, '4'],
+    [{ apmask: '+7' }, '-1'],
+    [{ aqmask: '+5' }, '-1'],
+  ])(
+    'is the first domain of a queue that the masks leave to the host: %j',
+    (parameters, domain) => {
+      expect(machine({ parameters }).readBus('ap_domain')).toBe(`${domain}\n`);
+    },
+  );
+
+  it('is one of a queue that works', () => {
+    const m = machine({ hardware: { ...HARDWARE, adapters: [] } });
+    expect(m.readBus('ap_domain')).toBe('-1\n');
+    m.hardware.addAdapter(5);
+    m.hardware.fault = (instruction, apqn) =>
+      instruction === 'TAPQ' && apqn === 0x0504 ? 3 : undefined;
+    m.writeBus('scans', '1');
+    expect(m.readBus('ap_domain')).toBe('71\n');
+  });
+
   it('[ap:66] is a domain of the host', () => {
     const m = machine();
     expect(m.readBus('ap_domain')).toBe('4\n');

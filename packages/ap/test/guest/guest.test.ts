@@ -54,6 +54,16 @@ describe('a guest', () => {
     expect([...guest.linux!.bus.queues()].map(({ name }) => name)).toEqual(['05.0004', '05.0047']);
   });
 
+  it('[ap:186] fetches one event, of source 5 and content 3, for a change', () => {
+    const m = free();
+    const mdev = m.assigned([5], [4]);
+    const { events } = m.guestWith(mdev);
+    expect(events.store()).toBeUndefined();
+    mdev.write('assign_domain', '0x47');
+    expect(Buffer.from(events.store()!).toString('hex')).toBe('000c00010000000000000503');
+    expect(events.store()).toBeUndefined();
+  });
+
   it('[ap:187] cannot be moved to another host with the device', () => {
     const m = free();
     const guest = m.guestWith(m.assigned([5], [4]));

@@ -1,4 +1,4 @@
-import { Kvm, VFIO_AP_GENERATIONS } from '@vfiokit/ap';
+import { ApMask, Kvm, VFIO_AP_GENERATIONS } from '@vfiokit/ap';
 import { describe, expect, it } from 'vitest';
 import {
   errnoOf,
@@ -137,6 +137,16 @@ describe('the format of the crypto control block', () => {
     expect(mdev.passed).toHaveLength(4);
     const { apm, aqm } = holder.kvm.masks;
     expect([[...apm], [...aqm]]).toEqual([[5], [4]]);
+  });
+
+  it('[ap:130] drops them in format 1 as well', () => {
+    const host = machine({ hardware: { ...HARDWARE, domains: [4], flags: { apxa: false } } });
+    const kvm = new Kvm({ name: 'g' }, host.hardware);
+    expect(kvm.format).toBe(1);
+    kvm.setMasks({ apm: ApMask.of(5, 63, 64), aqm: ApMask.of(4, 15, 16), adm: ApMask.of(15, 16) });
+    const { apm, aqm, adm } = kvm.masks;
+    expect([[...apm], [...aqm], [...adm]]).toEqual([[5, 63], [4, 15], [15]]);
+    expect(kvm.crycb.subarray(0x80).every((byte) => byte === 0)).toBe(true);
   });
 
   it('[ap:131] depends on the guest’s facilities and the host’s addressing', () => {

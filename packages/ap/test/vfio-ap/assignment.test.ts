@@ -1,3 +1,4 @@
+import { EventFd } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import { errnoOf, free, HARDWARE, Holder, lines, M2, machine } from '../support/fixture.js';
 
@@ -55,9 +56,28 @@ describe('assigning', () => {
     const mdev = m.assigned([5], [4]);
     const holder = new Holder(m, mdev);
     const { updates } = holder.kvm;
+    const changed = new EventFd();
+    mdev.matrix.attachment.triggers[1] = changed;
     mdev.write('assign_adapter', '5');
-    expect(holder.kvm.updates).toBe(updates);
+    mdev.write('assign_domain', '4');
+    expect([holder.kvm.updates, changed.count]).toEqual([updates, 0]);
     expect(mdev.read('matrix')).toBe('05.0004\n');
+  });
+
+  it('[ap:86] again what is assigned does not run the filter', () => {
+    const m = free();
+    const mdev = m.assigned([5], [4, 0x47]);
+    m.shell.echo('05.0047', '/sys/bus/ap/drivers/vfio_ap/unbind');
+    mdev.write('unassign_domain', '0x47');
+    for (const [what, id] of [
+      ['assign_adapter', '5'],
+      ['assign_domain', '4'],
+    ] as const) {
+      mdev.write(what, id);
+      expect(mdev.passed).toEqual(['.0004']);
+    }
+    mdev.write('assign_adapter', '6');
+    expect(mdev.passed).toEqual(['05.0004', '06.0004']);
   });
 
   it('[ap:87 ap:88] of a reserved queue fails as soon as there is one', () => {
@@ -78,8 +98,9 @@ describe('assigning', () => {
   });
 
   it('[ap:90] looks at the id first', () => {
-    const mdev = machine({ hardware: { ...HARDWARE, na: 63 } }).assigned([], []);
-    mdev.write('assign_adapter', '5');
+    // With a domain assigned every adapter makes a queue, and all of them are the host's.
+    const mdev = machine({ hardware: { ...HARDWARE, na: 63 } }).assigned([], [4]);
+    expect(errnoOf(() => mdev.write('assign_adapter', '63'))).toBe('EADDRNOTAVAIL');
     expect(errnoOf(() => mdev.write('assign_adapter', '64'))).toBe('ENODEV');
   });
 
