@@ -381,7 +381,10 @@ describe('an IOAS', () => {
             if (holes) expect(result).toBe(ENOENT);
             else if (taken) expect(result).toBe(EEXIST);
             else if (readOnly) expect(result).toBe(-1);
-            else copyNaively(naive, source as PageEntry[], page, write);
+            else {
+              expect(result).toBe(BigInt(page * PAGE));
+              copyNaively(naive, source as PageEntry[], page, write);
+            }
           } else if (command.map) {
             const flags = write ? 6 : 4;
             const result = iommufd.map(ioas, ARENA + from * PAGE, count * PAGE, {
