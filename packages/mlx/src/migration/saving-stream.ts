@@ -1,14 +1,9 @@
-import {
-  encodeRecordHeader,
-  type MigrationStream,
-  type PrecopyInfo,
-  RECORD_HEADER_SIZE,
-  RECORD_OPTIONAL,
-} from '@vfiokit/core';
+import { type MigrationStream, type PrecopyInfo, RECORD_HEADER_SIZE } from '@vfiokit/core';
 import { EAGAIN, EINVAL, EIO, ENODEV, VfioError } from '@vfiokit/uapi';
 import { commandOutput, MLX5_CMD_STAT, saveVhcaStateOut } from '../commands.js';
 import { BufferPool } from './buffers.js';
-import { TAG_FW_DATA, TAG_STOP_COPY_SIZE } from './stream-format.js';
+import { type Queued, ReadQueue } from './read-queue.js';
+import { encodeImageHeader, encodeStopCopySize } from './stream-format.js';
 import { type ImageSizes, MAX_BUFFER, type SaveOrder, type Vhca, type VhcaBuffer } from './vhca.js';
 
 /** In chunk mode a buffer has at least so many bytes, if the image has. */
@@ -21,15 +16,6 @@ const HEADROOM = 1.1;
  * and the transfer can still end with a full image.
  */
 type FileState = 'begun' | 'pre-copy' | 'pre-copy-error' | 'stop-copy-chunk' | 'complete' | 'error';
-
-/** Bytes that wait to be read. */
-interface Queued {
-  readonly bytes: Uint8Array;
-  /** The buffer that they lie in; none for headers. */
-  readonly buffer: VhcaBuffer | undefined;
-  /** One of the two of chunk mode, which a postponed SAVE waits for. */
-  readonly isChunk: boolean;
-}
 
 /** A SAVE as part of a transfer. */
 interface SaveStep extends SaveOrder {
@@ -55,12 +41,7 @@ export class SavingStream implements MigrationStream {
   #state: FileState = 'begun';
   readonly #o: SavingOptions;
   readonly #pool: BufferPool;
-  readonly #queue: Queued[] = [];
-  /** Bytes of the first entry that were read. */
-  #done = 0;
-  /** Bytes that were queued and read since the beginning. */
-  #queuedBytes = 0;
-  #readBytes = 0;
+  readonly #queue = new ReadQueue((entry) => this.#consumed(entry));
   /** Up to where the initial data reach. */
   #initialBytes = 0;
   /** The buffers for the image of the stopped device: one, or the two of chunk mode. */
@@ -137,22 +118,11 @@ export class SavingStream implements MigrationStream {
 
   read(into: Uint8Array): number {
     if (this.#state === 'error') return -ENODEV;
-    if (this.#queue.length === 0) return this.#nothingToRead();
-    let count = 0;
-    while (count < into.length && this.#queue.length > 0) {
-      const { bytes } = this.#queue[0]!;
-      const piece = bytes.subarray(this.#done, this.#done + into.length - count);
-      into.set(piece, count);
-      count += piece.length;
-      this.#done += piece.length;
-      if (this.#done === bytes.length) this.#consumed(this.#queue.shift()!);
-    }
-    this.#readBytes += count;
-    return count;
+    return this.#queue.isEmpty ? this.#nothingToRead() : this.#queue.read(into);
   }
 
   ready(): boolean {
-    return this.#queue.length > 0 || this.#state === 'complete' || this.#state === 'error';
+    return !this.#queue.isEmpty || this.#state === 'complete' || this.#state === 'error';
   }
 
   /**
@@ -165,7 +135,7 @@ export class SavingStream implements MigrationStream {
     if (typeof changes === 'number') return changes;
     if (this.#state === 'error') return -ENODEV;
     const { required: increment, reinitialised } = changes;
-    const queued = this.#queuedBytes - this.#readBytes;
+    const { left: queued, position } = this.#queue;
     const saves = queued === 0 && increment > 0;
     if (saves) {
       const error = this.#saveChanges(increment);
@@ -173,19 +143,19 @@ export class SavingStream implements MigrationStream {
     }
     const header = saves ? RECORD_HEADER_SIZE : 0;
     if (userKnowsReinit && this.#o.reportsInit && reinitialised) {
-      this.#initialBytes = this.#readBytes + queued + header + increment;
+      this.#initialBytes = position + queued + header + increment;
       const initialBytes = BigInt(queued + increment + header);
       return { initialBytes, dirtyBytes: 0n, reinit: true };
     }
-    if (this.#initialBytes > this.#readBytes)
-      return { initialBytes: BigInt(this.#initialBytes - this.#readBytes), dirtyBytes: 0n };
+    if (this.#initialBytes > position)
+      return { initialBytes: BigInt(this.#initialBytes - position), dirtyBytes: 0n };
     return { initialBytes: 0n, dirtyBytes: BigInt(queued + increment + header) };
   }
 
   end(): void {
     this.#o.vhca.settle();
     this.fail();
-    this.#queue.length = 0;
+    this.#queue.clear();
     this.#pool.close();
   }
 
@@ -214,11 +184,8 @@ export class SavingStream implements MigrationStream {
       if (typeof buffer === 'number') return buffer;
       this.#stopCopy.push(buffer);
     }
-    const record = new Uint8Array(RECORD_HEADER_SIZE + 8);
-    record.set(encodeRecordHeader({ size: 8, flags: RECORD_OPTIONAL, tag: TAG_STOP_COPY_SIZE }));
-    const length = BigInt(this.#stopCopy[0]!.memory.length);
-    new DataView(record.buffer).setBigUint64(RECORD_HEADER_SIZE, length, true);
-    this.#enqueue({ bytes: record, buffer: undefined, isChunk: false });
+    const record = encodeStopCopySize(this.#stopCopy[0]!.memory.length);
+    this.#queue.put({ bytes: record, buffer: undefined, isChunk: false });
     if (track) this.#initialBytes = record.length;
     return 0;
   }
@@ -279,9 +246,9 @@ export class SavingStream implements MigrationStream {
       return;
     }
     const { actualImageSize, nextRequiredUmemSize } = saveVhcaStateOut.decode(output);
-    const header = encodeRecordHeader({ size: actualImageSize, flags: 0, tag: TAG_FW_DATA });
-    this.#enqueue({ bytes: header, buffer: undefined, isChunk: false });
-    this.#enqueue({ bytes: buffer.memory.subarray(0, actualImageSize), buffer, isChunk });
+    const header = encodeImageHeader(actualImageSize);
+    this.#queue.put({ bytes: header, buffer: undefined, isChunk: false });
+    this.#queue.put({ bytes: buffer.memory.subarray(0, actualImageSize), buffer, isChunk });
     if (this.#state === 'begun' && track) {
       this.#state = 'pre-copy';
       this.#initialBytes += header.length + actualImageSize;
@@ -306,13 +273,7 @@ export class SavingStream implements MigrationStream {
     if (error < 0) this.fail();
   }
 
-  #enqueue(entry: Queued): void {
-    this.#queue.push(entry);
-    this.#queuedBytes += entry.bytes.length;
-  }
-
   #consumed({ buffer, isChunk }: Queued): void {
-    this.#done = 0;
     if (buffer === undefined) return;
     if (!isChunk) {
       this.#pool.give(buffer);
