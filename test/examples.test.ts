@@ -1,11 +1,11 @@
 import { main as addedRegion } from '@vfiokit/example-added-region';
-import { main as migratableDevice } from '@vfiokit/example-migratable-device';
+import { Counters, main as migratableDevice } from '@vfiokit/example-migratable-device';
 import { main as platformHook } from '@vfiokit/example-platform-hook';
 import { main as registerOverride, sensor } from '@vfiokit/example-register-override';
 import { counter, main as servedDerivedDriver } from '@vfiokit/example-served-derived-driver';
 import { main as servedDevice } from '@vfiokit/example-served-device';
 import { PciTopology } from '@vfiokit/pci';
-import { buildConfig, describeOverride, StubOpening } from '@vfiokit/testing';
+import { buildConfig, describeMigration, describeOverride, StubOpening } from '@vfiokit/testing';
 import { expect, it } from 'vitest';
 
 /** What an example prints. */
@@ -41,12 +41,31 @@ for (const [name, override] of Object.entries(OVERRIDES))
     return { override, device: new StubOpening(pdev), regions: [0] };
   });
 
-it('migratable-device moves its counters', () => {
+it('migratable-device moves its counters, and what they counted while they were copied', () => {
   expect(output(migratableDevice)).toEqual([
-    "source's counter: 1234, target's: 0",
+    "running: 21 bytes; source's counter: 1000, target's: 0",
+    "stopped: 21 bytes; source's counter: 1234, target's: 0",
     "moved; target's: 1234, RUNNING",
   ]);
 });
+
+const NOTHING_FAILS = 'nothing that the counters ask for can fail';
+describeMigration(
+  'migratable-device',
+  () => {
+    const registers = new Uint8Array(16);
+    return {
+      ops: new Counters(registers),
+      fill: () => registers.set([1, 2, 3, 4], 8),
+      snapshot: () => [...registers],
+    };
+  },
+  {
+    'is what it was at the source, and runs again, wherever something fails': NOTHING_FAILS,
+    'keeps its own state or takes all of the new one at the target wherever something fails':
+      NOTHING_FAILS,
+  },
+);
 
 it('platform-hook meters every device of the machine', () => {
   expect(output(platformHook)).toEqual([

@@ -7,12 +7,7 @@ import {
   type VfioPciDriver,
 } from '@vfiokit/core';
 import { PciTopology } from '@vfiokit/pci';
-import {
-  DeviceClient,
-  EINVAL,
-  VFIO_REGION_INFO_FLAG_READ,
-  VFIO_REGION_TYPE_PCI_VENDOR_TYPE,
-} from '@vfiokit/uapi';
+import { DeviceClient, EINVAL, VFIO_REGION_INFO_FLAG_READ, vendorRegionType } from '@vfiokit/uapi';
 
 const VENDOR = 0x1234;
 const LOG = 'boot: ok\nlink: up, 100 Gbit/s\n';
@@ -40,7 +35,7 @@ class FirmwareLog implements RegionOps {
 const firmwareLog: DeviceRegionProvider = {
   regions() {
     const ops = new FirmwareLog();
-    const type = VFIO_REGION_TYPE_PCI_VENDOR_TYPE | VENDOR;
+    const type = vendorRegionType(VENDOR);
     return [{ type, subtype: 1, size: ops.size, flags: VFIO_REGION_INFO_FLAG_READ, ops }];
   },
 };

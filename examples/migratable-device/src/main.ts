@@ -1,59 +1,10 @@
-// A derived driver that brings a capability set: a device of four counters that can move to another machine.
-import {
-  MIGRATION,
-  type MigrationOps,
-  type MigrationStream,
-  openFunction,
-  type VfioPciDriver,
-} from '@vfiokit/core';
+// A derived driver that brings a capability set: its device moves to another machine while it goes on counting.
+import { MIGRATION, openFunction, type VfioPciDriver } from '@vfiokit/core';
 import { MemoryBlock, PciTopology } from '@vfiokit/pci';
-import { DeviceClient, VfioError } from '@vfiokit/uapi';
+import { DeviceClient, type MigrationFile } from '@vfiokit/uapi';
+import { Counters } from './counters.js';
 
-const STATE_SIZE = 16;
-
-/** Carries out single arcs; the core walks the state machine and owns the data file. */
-class Counters implements MigrationOps {
-  readonly support = { p2p: false, preCopy: false };
-  #incoming: number[] = [];
-
-  constructor(private readonly registers: Uint8Array) {}
-
-  arc(from: string, to: string): MigrationStream | undefined {
-    if (to === 'STOP_COPY') return this.#save();
-    if (to === 'RESUMING') return this.#resume();
-    if (from === 'RESUMING') this.#load();
-    return undefined;
-  }
-
-  dataSize(): bigint {
-    return BigInt(STATE_SIZE);
-  }
-
-  #save(): MigrationStream {
-    let left = this.registers.slice(0, STATE_SIZE);
-    return {
-      read(into) {
-        const count = Math.min(left.length, into.length);
-        into.set(left.subarray(0, count));
-        left = left.subarray(count);
-        return count;
-      },
-    };
-  }
-
-  #resume(): MigrationStream {
-    this.#incoming = [];
-    return { write: (from) => this.#incoming.push(...from) && from.length };
-  }
-
-  /** The whole state has to be there before any of it counts. */
-  #load(): void {
-    const { length } = this.#incoming;
-    if (length !== STATE_SIZE)
-      throw new VfioError('EINVAL', `counters: ${length} of ${STATE_SIZE} bytes arrived`);
-    this.registers.set(this.#incoming);
-  }
-}
+export { Counters } from './counters.js';
 
 /** A driver for one device, whose registers it knows. */
 const driverOf = (registers: Uint8Array): VfioPciDriver => ({
@@ -74,17 +25,29 @@ function open() {
   return { device, client: new DeviceClient(device, process) };
 }
 
+/** Moves what there is now, in pieces; how many bytes it was. */
+function pour(from: MigrationFile, to: MigrationFile): number {
+  const piece = new Uint8Array(10);
+  let total = 0;
+  // 0 at the end of a transfer, -ENOMSG while the device runs on.
+  for (let count = from.read(piece); count > 0; count = from.read(piece))
+    total += to.write(piece.subarray(0, count));
+  return total;
+}
+
 export function main(print: (line: string) => void): void {
   const [source, target] = [open(), open()];
-  source.device.write(0, 8, 4, 1234);
-  print(
-    `source's counter: ${source.device.read(0, 8, 4)}, target's: ${target.device.read(0, 8, 4)}`,
-  );
-  const saving = source.client.setMigrationState('STOP_COPY')!;
+  const show = (what: string, bytes: number) =>
+    print(
+      `${what}: ${bytes} bytes; source's counter: ${source.device.read(0, 8, 4)}, target's: ${target.device.read(0, 8, 4)}`,
+    );
+  source.device.write(0, 8, 4, 1000);
+  const saving = source.client.setMigrationState('PRE_COPY')!;
   const resuming = target.client.setMigrationState('RESUMING')!;
-  const buffer = new Uint8Array(10);
-  for (let count = saving.read(buffer); count > 0; count = saving.read(buffer))
-    resuming.write(buffer.subarray(0, count));
+  show('running', pour(saving, resuming));
+  source.device.write(0, 8, 4, 1234);
+  source.client.setMigrationState('STOP_COPY');
+  show('stopped', pour(saving, resuming));
   target.client.setMigrationState('RUNNING');
   print(`moved; target's: ${target.device.read(0, 8, 4)}, ${target.client.migrationState()}`);
 }

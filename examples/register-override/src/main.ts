@@ -22,7 +22,10 @@ const revision: ConfigRegister = {
   name: 'revision of the emulation',
   offset: REVISION,
   length: 1,
-  read: (offset, size, next) => next.read(offset, size) | 0x80,
+  read(offset, size, next) {
+    const value = next.read(offset, size);
+    return value < 0 ? value : value | 0x80;
+  },
   write: () => 0,
 };
 
