@@ -102,6 +102,11 @@ describe('journals', () => {
     const message = { code: 'ENOTDIR', message: expect.stringContaining(file) };
     await expect(new FileLock(join(file, 'x')).acquire()).rejects.toMatchObject(message);
     await expect(new FileJournal(join(file, 'x')).list()).rejects.toMatchObject(message);
+    await expect(new FileJournal(join(file, 'x')).archive('a')).rejects.toMatchObject(message);
+    await expect(new FileJournal(join(file, 'x')).append('a', '')).rejects.toMatchObject({
+      code: 'EIO',
+      message: expect.stringContaining('recover takes back what it has done'),
+    });
   });
 
   test('are files, a line a step, and go to the history when they are done', async () => {

@@ -363,6 +363,12 @@ describe('policies', () => {
       release: '7.2.12',
       index: { release: '7.2.12', path: 'modules.alias' },
     });
+    expect(decision.warnings).toEqual([]);
+    const input = await testbed().input();
+    const other = ModuleIndex.fromText(IX1, 'modules.alias', '6.1.0');
+    expect(planner().plan(A, { ...input, index: other }, BEST).warnings).toEqual([
+      'the module index is that of 6.1.0, and the machine runs 7.2.12',
+    ]);
   });
 
   test('a policy that is none is told with those that there are', async () => {

@@ -199,6 +199,31 @@ describe('a transaction', () => {
     expect(await live(A)).toEqual({ driver: 'e1000e', override: 'theirs' });
   });
 
+  test('a member of the group that somebody binds meanwhile is found, and everything is taken back', async () => {
+    const { sysfs, binder, target, live, write } = testbed();
+    await write('drivers/snd_hda_intel/unbind', H);
+    const { tree } = spied(sysfs, async (path) => {
+      if (path.endsWith('vfio-pci/bind'))
+        await sysfs.write('/sys/bus/pci/drivers/snd_hda_intel/bind', H);
+      return undefined;
+    });
+    const result = await binder({}, tree).bind([await target(G, 'vfio-pci')]);
+    expect(result).toMatchObject({
+      state: 'rolled-back',
+      failures: [
+        {
+          step: 'verify',
+          device: G,
+          errno: -1,
+          message: expect.stringContaining(
+            `its group 15 is not viable: ${H} is bound to "snd_hda_intel"`,
+          ),
+        },
+      ],
+    });
+    expect(await live(G)).toEqual({ driver: null, override: null });
+  });
+
   test('[binding:228] a device that is pulled out is told, and the others are restored', async () => {
     const { sysfs, binder, target, live } = testbed();
     const { tree } = spied(sysfs, async (path, data) => {

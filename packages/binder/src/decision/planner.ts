@@ -125,6 +125,7 @@ export class Planner {
       unobserved: unobserved(host, device, usage, index),
       warnings: [
         ...(answer.warnings ?? []),
+        ...indexCaution(host, index),
         ...device.disagreements,
         ...(targets.length > 0 ? cautions(host, device, group, targets) : []),
         ...pfCautions(host, device, chosen?.driver ?? chosen?.name, this.knowledge),
@@ -178,6 +179,14 @@ export class Planner {
       differs: chosen !== null && driver !== (chosen.driver ?? chosen.name),
     };
   }
+}
+
+/** What is advertised by another kernel's modules need not be what is installed on this one. */
+function indexCaution({ release }: HostFacts, index: ModuleIndex | undefined): readonly string[] {
+  const of = index?.identity.release;
+  return of === undefined || release === undefined || of === release
+    ? []
+    : [`the module index is that of ${of}, and the machine runs ${release}`];
 }
 
 /** How many members a sentence names. */

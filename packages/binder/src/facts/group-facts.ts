@@ -27,13 +27,18 @@ export interface GroupFacts {
 }
 
 /**
- * What a device does to its group. A VFIO device below it is the proof that its driver leaves DMA to the user; of other
- * drivers only three are known to (iommu.c: iommu_device_use_default_domain).
+ * Whether a driver leaves DMA of its group to a user. A VFIO device is the proof that it does; of other drivers only three
+ * are known to (iommu.c: iommu_device_use_default_domain).
  */
+export function leavesDmaToUsers(driver: string, providesVfio: boolean): boolean {
+  return providesVfio || MANAGED_DMA.has(driver);
+}
+
+/** What a device does to its group. */
 export function viabilityEffect({ driver, vfioDevices }: DeviceFacts): ViabilityEffect {
   if (driver.value === undefined) return 'unknown';
-  if (driver.value === null || vfioDevices.length > 0) return 'harmless';
-  return MANAGED_DMA.has(driver.value) ? 'harmless' : 'offender';
+  if (driver.value === null) return 'harmless';
+  return leavesDmaToUsers(driver.value, vfioDevices.length > 0) ? 'harmless' : 'offender';
 }
 
 /** The group of a device; undefined if it is in none, or if nobody knows. */

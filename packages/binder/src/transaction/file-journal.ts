@@ -26,7 +26,15 @@ export class FileJournal implements JournalStore {
   }
 
   async append(id: string, line: string): Promise<void> {
-    await writeDurably(this.#path(id), `${line}\n`, 'a');
+    try {
+      await writeDurably(this.#path(id), `${line}\n`, 'a');
+    } catch (cause) {
+      throw new VfioError(
+        'EIO',
+        `${this.#path(id)}: can't be continued, and the transaction ends here; recover takes back what it has done`,
+        { cause },
+      );
+    }
   }
 
   async read(id: string): Promise<string> {
@@ -52,9 +60,13 @@ export class FileJournal implements JournalStore {
 
   async archive(id: string): Promise<void> {
     const history = join(this.folder, 'history');
-    await mkdir(history, { recursive: true });
-    await rename(this.#path(id), join(history, `${id}${SUFFIX}`));
-    await this.#syncFolder();
+    try {
+      await mkdir(history, { recursive: true });
+      await rename(this.#path(id), join(history, `${id}${SUFFIX}`));
+      await this.#syncFolder();
+    } catch (cause) {
+      throw fileError(this.#path(id), cause);
+    }
   }
 
   #path(id: string): string {

@@ -1,7 +1,8 @@
 import { baseName, type Sysfs } from '@vfiokit/driver-model';
-import { EAGAIN, EBUSY, EEXIST, ENODEV, errnoName } from '@vfiokit/uapi';
+import { EAGAIN, EBUSY, EEXIST, ENODEV, EPERM, errnoName } from '@vfiokit/uapi';
 import { bindPath, overridePath, type StepName, unbindPath } from '../decision/operation.js';
 import type { BinderOptions, StepFailure } from './binder-options.js';
+import { groupObstacle } from './group-obstacle.js';
 import type { DeviceState, JournalStep, JournalTarget } from './journal.js';
 import { type LiveDevice, readLive, sameDevice } from './live-device.js';
 import { unbindWatched } from './watched-unbind.js';
@@ -94,6 +95,11 @@ export class ForwardSteps {
     for (const target of bound) {
       const problem = await this.verify(target);
       if (problem !== undefined) this.#abort('verify', target.device, -ENODEV, problem);
+    }
+    // Only now every member that was asked for is where it shall be.
+    for (const { device, driver } of bound) {
+      const obstacle = driver === null ? undefined : await groupObstacle(this.sysfs, device);
+      if (obstacle !== undefined) this.#abort('verify', device, -EPERM, obstacle);
     }
   }
 

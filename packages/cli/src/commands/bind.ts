@@ -64,6 +64,10 @@ export const bind = command({
       return EXIT_OK;
     }
     refuseCapture(opened);
+    // Whoever binds without a plan before should know as much as who reads one.
+    for (const { request, warnings } of args.json ? [] : decisions)
+      for (const text of warnings)
+        io.warn(text.startsWith(request.device) ? text : `${request.device}: ${text}`);
     const binder = binderFor(opened, {
       newIdWithoutOverride: args['new-id'] ?? false,
       onBlocked: onBlocked(io, args.leave),

@@ -249,6 +249,16 @@ describe('bind and what goes with it', () => {
     expect(out).toMatch(/0000:65:00\.0 → vfio-pci\n0000:65:00\.1 → vfio-pci\n.*: done/);
   });
 
+  test('tells of what a plan would have warned', async () => {
+    const file = join(scratch, 'modules.alias-6.1.0');
+    writeFileSync(file, '#\nalias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n');
+    const { status, err } = await server('bind', '0000:17:00.1', '--aliases', file);
+    expect([status, err]).toEqual([
+      0,
+      '0000:17:00.1: the module index is that of 6.1.0, and the machine runs 7.2.12',
+    ]);
+  });
+
   test('shows what it would write, and refuses what is guarded', async () => {
     expect((await server('bind', '0000:17:00.1', '--dry-run')).out).toContain(
       '1. modprobe -b mlx5_vfio_pci',
