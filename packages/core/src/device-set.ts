@@ -23,13 +23,15 @@ export class DeviceSets {
     return set;
   }
 
+  /** Takes a device out of the set that it joined, whatever its slot can do by now. */
   leave(device: VfioPciCoreDevice): void {
-    const id = setId(device.pdev);
-    const set = this.#sets.get(id);
-    if (set === undefined) return;
-    const index = set.members.indexOf(device);
-    if (index !== -1) set.members.splice(index, 1);
-    if (set.members.length === 0) this.#sets.delete(id);
+    for (const [id, { members }] of this.#sets) {
+      const index = members.indexOf(device);
+      if (index === -1) continue;
+      members.splice(index, 1);
+      if (members.length === 0) this.#sets.delete(id);
+      return;
+    }
   }
 }
 

@@ -14,7 +14,8 @@ export interface DmaBufImporter {
 export class DmaBuf implements DmaBufFile {
   readonly kind = 'dma-buf';
   readonly #importers = new Set<DmaBufImporter>();
-  #detached = false;
+  /** The device has closed: revoked for good. */
+  #abandoned = false;
 
   constructor(
     readonly ranges: readonly IovaRange[],
@@ -26,10 +27,10 @@ export class DmaBuf implements DmaBufFile {
     return !this.usable;
   }
 
-  /** 0; `-ENODEV` while revoked; `-EOPNOTSUPP` for an importer that can't give it back or can't reach the device. */
+  /** 0; `-EOPNOTSUPP` for an importer that can't reach the device or can't give it back; `-ENODEV` while revoked. */
   attach(importer: DmaBufImporter): number {
-    if (this.#detached || this.revoked) return -ENODEV;
     if (!importer.peerToPeer || importer.moved === undefined) return -EOPNOTSUPP;
+    if (this.revoked) return -ENODEV;
     this.#importers.add(importer);
     return 0;
   }
@@ -40,11 +41,11 @@ export class DmaBuf implements DmaBufFile {
 
   /** The physical ranges, or `-ENODEV` while revoked. */
   map(): readonly IovaRange[] | number {
-    return this.#detached || this.revoked ? -ENODEV : this.ranges;
+    return this.revoked ? -ENODEV : this.ranges;
   }
 
   setUsable(usable: boolean): void {
-    if (usable === this.usable || this.#detached) return;
+    if (usable === this.usable || this.#abandoned) return;
     this.usable = usable;
     for (const importer of this.#importers) importer.moved?.(usable);
   }
@@ -52,7 +53,7 @@ export class DmaBuf implements DmaBufFile {
   /** The device closes: the buffer outlives it as a husk. */
   abandon(): void {
     this.setUsable(false);
-    this.#detached = true;
+    this.#abandoned = true;
   }
 
   close(): void {
@@ -79,7 +80,7 @@ export class DmaBufs {
     for (const buffer of this.#all) buffer.setUsable(!revoked);
   }
 
-  /** The last close. */
+  /** The last close (vfio_pci_dma_buf_cleanup). */
   abandon(): void {
     for (const buffer of this.#all) buffer.abandon();
     this.#all.clear();

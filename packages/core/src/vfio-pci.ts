@@ -165,15 +165,15 @@ export class VfioPci {
       );
     if (pdev.driverData !== undefined)
       throw new VfioError('EBUSY', `${pdev.name}: bound already; unbind it first`);
+    const migration = resolveOne(container, MIGRATION);
+    const dirtyLog = resolveOne(container, DIRTY_LOG);
+    requireCallbacks(pdev, 'migration', migration, ['arc', 'dataSize']);
+    requireCallbacks(pdev, 'dirty logging', dirtyLog, ['start', 'stop', 'readAndClear']);
     if ((pdev.sriov?.numVfs ?? 0) > 0)
       throw new VfioError(
         'EBUSY',
         `${pdev.name}: has VFs; write 0 to sriov_numvfs before it is bound`,
       );
-    const migration = resolveOne(container, MIGRATION);
-    const dirtyLog = resolveOne(container, DIRTY_LOG);
-    requireCallbacks(pdev, 'migration', migration, ['arc', 'dataSize']);
-    requireCallbacks(pdev, 'dirty logging', dirtyLog, ['start', 'stop', 'readAndClear']);
 
     const device = new VfioPciCoreDevice({
       ...this.settings,

@@ -32,6 +32,8 @@ describe('a lent buffer', () => {
     const buffer = new DmaBufs().export(RANGES, true);
     expect(buffer.attach({ peerToPeer: false, moved: () => {} })).toBe(-EOPNOTSUPP);
     expect(buffer.attach({ peerToPeer: true })).toBe(-EOPNOTSUPP);
+    const revoked = new DmaBufs().export(RANGES, false);
+    expect(revoked.attach({ peerToPeer: false, moved: () => {} })).toBe(-EOPNOTSUPP);
   });
 
   it('tells its importers when it is revoked and when it can be used again, once each', () => {

@@ -104,9 +104,9 @@ function barFlags(resource: PciResource): number {
   );
 }
 
-/** ~(length - 1), its low and its high 32 bits; lengths are exact below 2^53. */
+/** ~(length - 1), its low and its high 32 bits; lengths are exact below 2^53, and ~ takes their low 32 bits. */
 function lowMask(length: number): number {
-  return ~((length - 1) % 2 ** 32);
+  return ~(length - 1);
 }
 
 function highMask(length: number): number {

@@ -39,7 +39,10 @@ export const DMA_BUF: DeviceFeature = {
       ranges.push(...physical);
     }
     if (device.core.goingAway) return -ENODEV;
-    return caller.fds.install(device.dmaBufs.export(ranges, device.gate.open));
+    const buffer = device.dmaBufs.export(ranges, device.gate.open);
+    const fd = caller.fds.install(buffer);
+    if (fd < 0) buffer.close();
+    return fd;
   },
 };
 

@@ -17,6 +17,9 @@ const ADDRESS_SPACE = 1n << 64n;
 /** The smallest page that a bitmap may be reported in. */
 const SMALLEST_PAGE = 4096n;
 
+/** Whether the end of a range is no address; unlike elsewhere one that ends with the space itself counts as well. */
+const wraps = (iova: bigint, length: bigint) => iova + length >= ADDRESS_SPACE;
+
 const needsLog = ({ core }: OpenDevice) => (core.dirtyLog === undefined ? -ENOTTY : 0);
 
 /** VFIO_DEVICE_FEATURE_DMA_LOGGING_START: which ranges to watch, in pages of about this size. */
@@ -55,7 +58,7 @@ export const DMA_LOGGING_REPORT: DeviceFeature = {
   run({ device, data, caller }) {
     const { iova, length, pageSize, bitmap } = vfioDeviceFeatureDmaLoggingReport.decode(data);
     if (pageSize < SMALLEST_PAGE || (pageSize & (pageSize - 1n)) !== 0n) return -EINVAL;
-    if (iova + length > ADDRESS_SPACE) return -EOVERFLOW;
+    if (wraps(iova, length)) return -EOVERFLOW;
     const pages = (length + pageSize - 1n) / pageSize;
     const bytes = Number(((pages + 63n) / 64n) * 8n);
     const bits = caller.memory.read(Number(bitmap), bytes);
@@ -82,7 +85,7 @@ function readRanges(
     if (bytes === undefined) return -EFAULT;
     const { iova, length } = vfioDeviceFeatureDmaLoggingRange.decode(bytes);
     if (misaligned(iova) || misaligned(length)) return -EINVAL;
-    if (iova + length >= ADDRESS_SPACE) return -EOVERFLOW;
+    if (wraps(iova, length)) return -EOVERFLOW;
     const overlaps = (other: IovaRange) =>
       iova < other.iova + other.length && other.iova < iova + length;
     if (ranges.some(overlaps)) return -EINVAL;

@@ -60,4 +60,14 @@ describe('the device set', () => {
     expect(deviceSet.members).toEqual([]);
     expect(machine.bind(first.pdev).deviceSet).not.toBe(deviceSet);
   });
+
+  it('is left by the device that joined it, even if its slot can not be reset any more', () => {
+    let slot = 0;
+    using machine = behindPort({ platform: { probeSlotReset: () => slot } });
+    const core = machine.vfio.device(machine.topology.find('0000:01:01.0')!)!;
+    const { deviceSet } = core;
+    slot = -25;
+    machine.vfio.unbind(core);
+    expect(deviceSet.members).toEqual([]);
+  });
 });

@@ -124,6 +124,14 @@ describe('the features of dirty logging', () => {
     expect(device.report(0x10000, 0x10000, pageSize)).toBe(-EINVAL);
   });
 
+  it('report nothing of a range that ends with the last address, as if it wrapped', () => {
+    using device = logging();
+    const report = (...iova: readonly [number, number]) =>
+      device.ioctl(FEATURE, 40, GET | LOGGING_REPORT, ...iova, 0x1000, 0, 4096, 0, 0x1000, 0)[0];
+    expect(report(0xfffff000, 0xffffffff)).toBe(-EOVERFLOW);
+    expect(report(0xffffe000, 0xffffffff)).toBe(0);
+  });
+
   it('set the bits of written pages and clear none', () => {
     using device = logging();
     device.bytes.set([0x80, 0x01]);

@@ -63,6 +63,19 @@ describe('a function that is bound', () => {
     expect(machine.bind(pdev).name).toBe('0000:00:03.0');
   });
 
+  it('has a driver that is put together rightly, which is looked at before its VFs are', () => {
+    const half: VfioPciDriver = {
+      name: 'half-vfio-pci',
+      ids: [{}],
+      probe: (_pdev, container) => container.register(MIGRATION, { useValue: {} as MigrationOps }),
+    };
+    using machine = new Machine({ drivers: [half] });
+    const pdev = machine.add('0000:00:03.0', { config: SRIOV });
+    pdev.sriov!.enable(1);
+    expect(refusal(machine, pdev, 'half-vfio-pci')).toBe('EINVAL');
+    expect(refusal(machine, pdev)).toBe('EBUSY');
+  });
+
   it('has an IOMMU group', () => {
     using machine = new Machine();
     const pdev = machine.add('0000:00:03.0');

@@ -1,7 +1,7 @@
 import { VfioError } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import type { VfioPciCoreDevice } from '../../src/core-device.js';
-import { ioctl, Machine, type MachineOptions, SRIOV } from './fixture.js';
+import { ioctl, Machine, type MachineOptions, SRIOV, words } from './fixture.js';
 
 const EBUSY = 16;
 const FEATURE = 0x3b75;
@@ -127,6 +127,15 @@ describe('a PF', () => {
     expect(attempt(sibling, OTHER)).toBe('EACCES');
     expect(attempt(sibling, SECRET)).toBe('opened');
     expect(attempt(pf, SECRET)).toBe('opened');
+  });
+
+  it('copies the token: what its user does to the argument later is no matter', () => {
+    const { machine, pf, open } = family();
+    const device = open(pf);
+    const argument = words(24, SET_VF_TOKEN, ...SECRET_WORDS);
+    expect(device.ioctl(FEATURE, argument, machine.process)).toBe(0);
+    argument.fill(0);
+    expect([...pf.vfToken!.uuid.subarray(0, 3)]).toEqual([0x00, 0x11, 0x22]);
   });
 
   it('keeps its token while VFs are open where quirk W20 is mended', () => {
