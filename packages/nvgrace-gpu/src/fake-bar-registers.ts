@@ -79,8 +79,8 @@ export class FakeBarConfig implements Region {
 
   read(offset: number, size: number): number {
     if ((offset & (size - 1)) !== 0) return readByPread(this, offset, size);
-    const value = this.next.read(offset, size);
     const register = this.#registerAt(offset);
+    const value = this.next.read(offset, size);
     return register === undefined || value < 0 ? value : register.read(offset & 7, size);
   }
 

@@ -61,7 +61,12 @@ export class FakeBar implements Region {
 
   write(offset: number, size: number, value: number): number {
     if (offset + size > this.#part.barSize || offset % size !== 0) return -EINVAL;
-    return writeByPwrite(this, offset, size, value);
+    if (offset + size > this.#part.length) return writeByPwrite(this, offset, size, value);
+    if (this.gate.closed) return writeByPwrite(this, offset, size, value);
+    const window = this.#window ?? this.#map();
+    if (window === undefined) return -ENOMEM;
+    window.block.write(offset, size as 1 | 2 | 4, value);
+    return size;
   }
 
   /** Cut off at the BAR's end; `-EINVAL` beyond it; what is wrong with the GPU. */

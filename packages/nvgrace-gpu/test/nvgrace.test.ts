@@ -104,6 +104,8 @@ describe('a GPU with memory that firmware names', () => {
     const at = 4 * 2 ** 40 + 128 * GIB;
     expect(gpu.device.pread(new Uint8Array(1), at)).toBe(-EINVAL);
     expect(gpu.device.pwrite(new Uint8Array(1), at)).toBe(-EINVAL);
+    expect(gpu.device.pread(new Uint8Array(1), at + 2 ** 36)).toBe(-EINVAL);
+    expect(gpu.device.read(4, 128 * GIB, 4)).toBe(-EINVAL);
     expect(gpu.device.pread(new Uint8Array(8), at - 3)).toBe(3);
   });
 
@@ -126,9 +128,25 @@ describe('a GPU with memory that firmware names', () => {
 
   it('[derived:158] forgets its addresses when it is reset', () => {
     using gpu = opened();
-    gpu.client.writeConfig(0x24, 4, 0x1234);
-    expect(gpu.client.readConfig(0x24, 4)).toBe(0x1220);
+    for (const [at, shown] of [
+      [0x1c, 0x1234],
+      [0x24, 0x1220],
+    ] as const) {
+      gpu.client.writeConfig(at, 4, 0x1234);
+      expect(gpu.client.readConfig(at, 4)).toBe(shown);
+    }
     gpu.client.reset();
+    expect([gpu.client.readConfig(0x1c, 4), gpu.client.readConfig(0x24, 4)]).toEqual([0, 0]);
+  });
+
+  it('forgets them when a reset is asked for that fails, and keeps them over one that nobody asked for', () => {
+    const machine = new Grace();
+    using gpu = opened(machine);
+    gpu.client.writeConfig(0x24, 4, 0x1220);
+    machine.gpu.tryResetFunction();
+    expect(gpu.client.readConfig(0x24, 4)).toBe(0x1220);
+    machine.gpu.tryResetFunction = () => -EIO;
+    expect(() => gpu.client.reset()).toThrow(expect.objectContaining({ code: 'EIO' }));
     expect(gpu.client.readConfig(0x24, 4)).toBe(0);
   });
 
