@@ -54,8 +54,9 @@ describe('accesses', () => {
         fc.constantFrom(1, 2, 4),
         fc.nat(0xffffffff),
         fc.boolean(),
-        (at, size, value, isWrite) => {
-          const position = at - (at % size);
+        fc.boolean(),
+        (at, size, value, isWrite, isAligned) => {
+          const position = isAligned ? at - (at % size) : at;
           const wanted = (value & (size === 4 ? -1 : 2 ** (8 * size) - 1)) >>> 0;
           const single = isWrite
             ? Math.min(one.space.write(position, size, wanted), 0)
