@@ -1,8 +1,16 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Process } from '@vfiokit/uapi';
 import { describe, expect, test } from 'vitest';
 import { bench, bytes, cut, json, message, migrating, type Peer, u32, u64 } from './peer.js';
 
 const EINVAL = 22;
+/** What `node --expose-gc` has. */
+const collectGarbage = (() => {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+})();
+
 const GET_INFO = u32(16, 0, 0, 0);
 const QEMU =
   '{"capabilities":{"pgsizes":4096,"max_msg_fds":16,"max_dma_maps":65535,"max_data_xfer_size":1048576,"migration":{"pgsize":4096,"max_bitmap_size":268435456},"write_multiple":true}}\0';
@@ -217,5 +225,15 @@ describe('the end of a connection', () => {
     expect(stage.descriptors).toBe(before);
     expect(user.fds.install({ kind: 'other', close() {} })).toBe(3);
     expect(stage.device.resets).toBe(1000);
+  });
+
+  test('[vfio-user:44] and no memory', async () => {
+    using stage = await bench();
+    collectGarbage();
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 100; i += 1) stage.hello().client.disconnect();
+    collectGarbage();
+    // A connection has buffers of more than 2 MiB.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24);
   });
 });

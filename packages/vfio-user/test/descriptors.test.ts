@@ -35,9 +35,9 @@ function deliver(peer: Peer, { all, fds }: ReturnType<typeof burst>, buffer: num
 }
 
 describe('descriptors and the messages that they belong to', () => {
-  test.each([480, ...Array.from({ length: 58 }, (_, i) => 16 + 8 * i)])(
-    '[vfio-user:45 vfio-user:46] each window reads its own file, received %i bytes at a time',
-    async (buffer) => {
+  test('[vfio-user:45 vfio-user:46] each window reads its own file, however many bytes are received at a time', async () => {
+    // A message is 48 bytes: every cut of two of them, then every part of their 8-byte words.
+    for (let buffer = 16; buffer <= 480; buffer += buffer < 112 ? 1 : 8) {
       using stage = await bench();
       const peer = stage.hello();
       deliver(peer, burst(peer), buffer);
@@ -51,8 +51,8 @@ describe('descriptors and the messages that they belong to', () => {
       }
       // The others came without one, and only the client reaches them.
       expect(stage.memory.read(0x20000, new Uint8Array(1))).toBe(-11);
-    },
-  );
+    }
+  });
 
   test('a read that completes a message and begins one with a descriptor gives it to the second', async () => {
     using stage = await bench();

@@ -1,22 +1,55 @@
 import { describe, expect, test } from 'vitest';
-import { bench, bytes, cut, message, u32, u64 } from './peer.js';
+import { bench, bytes, cut, json, message, migrating, u32, u64 } from './peer.js';
 
 const EINVAL = 22;
 const GET_INFO = u32(16, 0, 0, 0);
 
 describe('framing', () => {
-  test('[vfio-user:22] a message cut at any byte is answered as in one piece', async () => {
+  test.each<[string, number, Uint8Array]>([
+    ['DMA_MAP that is refused', 2, bytes(u32(32, 99), u64(0, 0, 0x1000))],
+    ['DMA_UNMAP', 3, bytes(u32(24, 0), u64(0x1000, 0x1000))],
+    ['GET_INFO', 4, GET_INFO],
+    ['GET_REGION_INFO', 5, bytes(u32(128, 0, 2, 0), u64(0, 0))],
+    ['GET_REGION_IO_FDS', 6, u32(16, 0, 0, 0)],
+    ['GET_IRQ_INFO', 7, u32(16, 0, 2, 0)],
+    ['SET_IRQS', 8, bytes(u32(23, 0x22, 2, 0, 3), [1, 0, 1])],
+    ['REGION_READ', 9, bytes(u64(0x10), u32(0, 4))],
+    ['REGION_WRITE', 10, bytes(u64(0x10), u32(0, 5), [1, 2, 3, 4, 5])],
+    ['RESET', 13, new Uint8Array(0)],
+    ['REGION_WRITE_MULTI', 15, bytes(u64(1), u64(0), u32(0, 4), new Uint8Array(8))],
+    ['FEATURE', 16, bytes(u32(16, 0x10001), u64(0))],
+    ['an unknown command', 99, u32(1, 2, 3)],
+  ])(
+    '[vfio-user:22] %s cut at any byte is answered as in one piece',
+    async (_, command, payload) => {
+      using stage = await migrating();
+      const peer = stage.hello();
+      const whole = message(command, payload, { id: 7 });
+      peer.client.send(whole);
+      const [expected] = cut(peer.client);
+      expect(expected).toMatchObject({ id: 7, command });
+      for (let at = 1; at < whole.length; at += 1) {
+        peer.client.send(whole.subarray(0, at));
+        expect(peer.client.packets).toEqual([]);
+        peer.client.send(whole.subarray(at));
+        expect(cut(peer.client)).toEqual([expected]);
+      }
+    },
+  );
+
+  test('[vfio-user:22] VERSION cut at any byte is answered as in one piece', async () => {
     using stage = await bench();
-    const peer = stage.hello();
-    const whole = message(9, bytes(u64(0x10), u32(0, 4)), { id: 7 });
-    peer.client.send(whole);
-    const [expected] = cut(peer.client);
-    for (let at = 1; at < whole.length; at += 1) {
+    const whole = message(1, json('{}\0'));
+    const answers = Array.from({ length: whole.length }, (_, at) => {
+      const peer = stage.connect();
       peer.client.send(whole.subarray(0, at));
-      expect(peer.client.packets).toEqual([]);
       peer.client.send(whole.subarray(at));
-      expect(cut(peer.client)).toEqual([expected]);
-    }
+      const replies = cut(peer.client);
+      peer.client.disconnect();
+      return replies;
+    });
+    expect(answers[0]).toMatchObject([{ command: 1, error: 0 }]);
+    for (const replies of answers) expect(replies).toEqual(answers[0]);
   });
 
   test('[vfio-user:23] ten messages in one send get ten replies in order, in one send', async () => {

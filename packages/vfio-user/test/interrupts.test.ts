@@ -93,6 +93,7 @@ describe('firing and masking', () => {
     const { fds, files } = peer.eventfds(3);
     peer.irqs(TRIGGER | EVENTFD, MSIX, 0, 3, { fds });
     expect(peer.irqs(TRIGGER | NONE, MSIX, 0, 2)).toBe(0);
+    expect(files.map((file) => file.count)).toEqual([1, 1, 0]);
     expect(peer.irqs(TRIGGER | BOOL, MSIX, 1, 2, { data: [0, 1] })).toBe(0);
     expect(files.map((file) => file.count)).toEqual([1, 1, 1]);
   });

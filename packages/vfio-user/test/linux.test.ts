@@ -314,6 +314,22 @@ describe.skipIf(system === undefined)('a UNIX socket with descriptors', () => {
     server.close();
   });
 
+  test('[vfio-user:42] a client may vanish while it is sent to', async () => {
+    const { server, client } = await stage();
+    const read = message(9, bytes(u64(0), u32(4, 2 ** 20)));
+    for (let i = 0; i < 4; i += 1) client.send(read);
+    // So that something of it is there before the client goes.
+    await client.receive();
+    os.close(client.fd);
+    await gone(server);
+    const next = new SocketClient(os, os.connect(path));
+    const { data } = await next.ask(message(1, json('{}\0')));
+    expect(data[8]).toBe(1);
+    os.close(next.fd);
+    await gone(server);
+    server.close();
+  });
+
   test('a large reply arrives whole', async () => {
     const { server, client, device } = await stage();
     device.regions[4]!.bytes.fill(0x3c);

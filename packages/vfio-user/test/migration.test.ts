@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bench, bytes, json, migrating, type Peer, u32, u64 } from './peer.js';
+import { TestDevice, TestMigration } from './test-device.js';
 
 const EINVAL = 22;
 const GET = 0x10000;
@@ -30,11 +31,15 @@ describe('reset', () => {
     using stage = await bench();
     const peer = stage.hello();
     peer.map(0, 0x1000);
+    const { fds, files } = peer.eventfds(1);
+    peer.irqs(0x24, 2, 0, 1, { fds });
     peer.write(0, 0, [1, 2, 3, 4]);
     peer.client.disconnect();
     const next = stage.hello();
     expect([...next.read(0, 0, 4).payload.slice(16)]).toEqual([0, 0, 0, 0]);
     expect(next.map(0, 0x1000)).toBe(0);
+    expect(next.irqs(0x21, 2, 0, 1)).toBe(0);
+    expect([stage.device.sinks[2], files[0]!.count]).toEqual([[], 0]);
   });
 
   test('is not what a connection costs the device on which nothing was ever said', async () => {
@@ -176,6 +181,18 @@ describe('data', () => {
     const data = Array.from({ length: 30 }, (_, i) => i);
     expect(write(data)).toBe(0);
     expect(stage.migration.arrived).toEqual(data);
+  });
+
+  test('[vfio-user:145] is written in pieces of what the server accepts', async () => {
+    const device = new TestDevice();
+    device.migration = new TestMigration();
+    using stage = await bench({ limits: { maxDataXfer: 256 } }, device);
+    const peer = stage.hello();
+    setState(peer, 4);
+    const write = (size: number) =>
+      peer.errno(18, bytes(u32(8 + size, size), new Uint8Array(size)));
+    expect([write(256), write(257)]).toEqual([0, EINVAL]);
+    expect(device.migration.arrived).toHaveLength(256);
   });
 
   test('[vfio-user:16] is no more than the client accepts', async () => {
