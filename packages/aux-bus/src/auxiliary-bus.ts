@@ -11,6 +11,10 @@ export interface AuxiliaryDriver extends Driver<AuxiliaryDevice> {
   readonly ids: readonly string[];
   /** Takes a device by the entry that matched: 0 or more, or a negated errno. */
   probe(device: AuxiliaryDevice, id: string): number;
+  /** Puts a device to rest while its parent can't serve it. The bus does not call it; the parent's driver may. */
+  suspend?(device: AuxiliaryDevice): void;
+  /** The parent serves it again. */
+  resume?(device: AuxiliaryDevice): void;
 }
 
 /** What the bus calls a driver: its module and its own name, or the module alone. */

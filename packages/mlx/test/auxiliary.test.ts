@@ -53,6 +53,29 @@ describe('auxiliary devices of mlx5_core', () => {
     expect(indexes.take()).toBe(0);
   });
 
+  it('rest over a reset if their driver can do that', () => {
+    const { bus, indexes, pf } = setUp();
+    const log: string[] = [];
+    bus.register({
+      name: 'mlx5_ib.rdma',
+      ids: ['mlx5_core.rdma'],
+      probe: () => 0,
+      remove: ({ name }) => void log.push(`remove ${name}`),
+      suspend: ({ name }) => log.push(`suspend ${name}`),
+      resume: ({ name }) => log.push(`resume ${name}`),
+    });
+    const devices = new Mlx5AuxDevices({ bus, indexes, parent: pf, supported: ['eth', 'rdma'] });
+    devices.attach();
+    devices.detach();
+    expect([...bus.devices.keys()]).toEqual(['mlx5_core.rdma.0']);
+    devices.attach();
+    expect([...bus.devices.keys()].sort()).toEqual(['mlx5_core.eth.0', 'mlx5_core.rdma.0']);
+    expect(log).toEqual(['suspend mlx5_core.rdma.0', 'resume mlx5_core.rdma.0']);
+    devices.remove();
+    expect(log.at(-1)).toBe('remove mlx5_core.rdma.0');
+    expect(bus.devices.size).toBe(0);
+  });
+
   it('do not exist for what a function can not do', () => {
     const { bus, indexes, pf } = setUp();
     const devices = new Mlx5AuxDevices({ bus, indexes, parent: pf, supported: [] });

@@ -1,4 +1,4 @@
-import type { AuxiliaryBus, AuxiliaryDevice } from '@vfiokit/aux-bus';
+import type { AuxiliaryBus, AuxiliaryDevice, AuxiliaryDriver } from '@vfiokit/aux-bus';
 import type { Device } from '@vfiokit/driver-model';
 
 /** What a function of mlx5_core offers to other drivers, by suffix (mlx5/core/dev.c: mlx5_adev_devices). */
@@ -44,7 +44,7 @@ export interface Mlx5AuxOptions {
 export class Mlx5AuxDevices {
   readonly index: number;
   readonly #o: Mlx5AuxOptions;
-  #devices: AuxiliaryDevice[] = [];
+  readonly #devices = new Map<Mlx5AdevSuffix, AuxiliaryDevice>();
 
   constructor(options: Mlx5AuxOptions) {
     this.#o = options;
@@ -52,25 +52,46 @@ export class Mlx5AuxDevices {
   }
 
   get devices(): readonly AuxiliaryDevice[] {
-    return this.#devices;
+    return [...this.#devices.values()];
   }
 
-  /** Publishes what is supported; what is not does not exist at all (mlx5_attach_device). */
+  /** Publishes what is supported, and resumes what rests; what is not supported does not exist at all (mlx5_attach_device). */
   attach(): void {
     const { bus, parent, supported } = this.#o;
-    this.#devices = MLX5_ADEV_SUFFIXES.filter((suffix) => supported.includes(suffix)).map((name) =>
-      bus.publish({ module: 'mlx5_core', name, id: this.index, parent }),
-    );
+    for (const name of MLX5_ADEV_SUFFIXES.filter((suffix) => supported.includes(suffix))) {
+      const resting = this.#devices.get(name);
+      if (resting !== undefined) driverOf(resting)?.resume?.(resting);
+      else {
+        const spec = { module: 'mlx5_core', name, id: this.index, parent };
+        this.#devices.set(name, bus.publish(spec));
+      }
+    }
   }
 
-  /** Withdraws them, the last first: before a reset, and when the function goes (mlx5_detach_device). */
+  /**
+   * Before a reset or a suspension: children whose driver can do that are put to rest, the others withdrawn, the last first
+   * (mlx5_detach_device).
+   */
   detach(): void {
-    for (const device of this.#devices.splice(0).reverse()) void this.#o.bus.withdraw(device);
+    for (const [name, device] of [...this.#devices].reverse()) {
+      const driver = driverOf(device);
+      if (driver?.suspend !== undefined) driver.suspend(device);
+      else this.#withdraw(name, device);
+    }
   }
 
-  /** The function goes, and gives its number back. */
+  /** The function goes with all of them, and gives its number back. */
   remove(): void {
-    this.detach();
+    for (const [name, device] of [...this.#devices].reverse()) this.#withdraw(name, device);
     this.#o.indexes.give(this.index);
   }
+
+  #withdraw(name: Mlx5AdevSuffix, device: AuxiliaryDevice): void {
+    this.#devices.delete(name);
+    void this.#o.bus.withdraw(device);
+  }
+}
+
+function driverOf(device: AuxiliaryDevice): AuxiliaryDriver | undefined {
+  return device.driver as AuxiliaryDriver | undefined;
 }
