@@ -16,11 +16,6 @@ export class IovaRanges implements Iterable<AddressRange> {
     return this.ranges.length;
   }
 
-  /** From the first to the last address that can be used. */
-  get span(): AddressRange {
-    return { start: this.ranges[0]?.start ?? 0, end: this.ranges.at(-1)?.end ?? 0 };
-  }
-
   /** Whether one of the ranges holds all of `[start, end)`. */
   hold(start: number, end: number): boolean {
     for (const range of this.ranges) if (start >= range.start && end <= range.end) return true;

@@ -189,16 +189,12 @@ export class IommufdDevice extends IommufdObject {
     if (old === undefined || old === hwpt) return hwpt.id;
     const from = ioasOf(old);
     const to = ioasOf(hwpt);
-    const moved: IommufdDevice[] = [];
-    if (from !== to)
-      for (const device of group.attached) {
-        if (to.reserve(this.group.iommuGroup.forbidden, device) === 0) moved.push(device);
-        else {
-          for (const undone of moved) to.policy.release(undone);
-          return -EADDRINUSE;
-        }
-      }
-    for (const device of group.attached) if (from !== to) from.policy.release(device);
+    if (from !== to) {
+      // What is reserved for them is the group's: it is in the way of the first of them, or of none.
+      for (const device of group.attached)
+        if (to.reserve(group.iommuGroup.forbidden, device) !== 0) return -EADDRINUSE;
+      for (const device of group.attached) from.policy.release(device);
+    }
     group.hwpt = hwpt;
     hwpt.users += group.attached.size;
     group.iommuGroup.attach(hwpt);

@@ -225,11 +225,9 @@ export class Type1 implements ContainerIommu {
     return this.#domains.find(({ groups }) => groups.has(group));
   }
 
-  /** A newcomer would leave no addresses, or cut off or reserve what is mapped already. */
+  /** A newcomer would cut off or reserve what is mapped already. */
   #conflicts(aperture: AddressRange, forbidden: readonly AddressRange[]): boolean {
-    const { tree, ranges } = this.mappings;
-    if (ranges && (aperture.start >= ranges.span.end || aperture.end <= ranges.span.start))
-      return true;
+    const { tree } = this.mappings;
     if (tree.firstWithin(0, aperture.start) !== 0) return true;
     if (tree.first(aperture.end) !== 0) return true;
     return forbidden.some(({ start, end }) => tree.firstWithin(start, end) !== 0);

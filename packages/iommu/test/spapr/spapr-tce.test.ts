@@ -385,6 +385,7 @@ describe('windows', () => {
   test.each([
     ['of no size', 12, 0, 1],
     ['of a size that is no power of two', 12, 0x10001000, 1],
+    ['smaller than a page of it', 16, 0x1000, 1],
     ['without levels', 12, 2 ** 28, 0],
     ['of more levels than there are', 12, 2 ** 28, 6],
   ])('%s are refused', (_title, shift, size, levels) => {
