@@ -97,6 +97,12 @@ describe('vfiokit ap', () => {
     [['explode'], 2, /ap explode: no such thing/],
     [['run', 'nothing.yaml'], 1, /nothing\.yaml: no such file/],
     [['show', '--design', 'other'], 1, /other: no such design; there are vfio-ap/],
+    [['list', 'more'], 2, /ap list: one argument too many: more/],
+    [['demo', '--svg', 'x.svg'], 2, /ap demo: takes no --svg/],
+    [['run', 'veto', '--session', 'x.yaml'], 2, /ap run: takes no --session/],
+    [['create', 'm1', '--compare'], 2, /ap create: takes no --compare/],
+    [['show', '--svg', '.'], 1, /^\.: is a directory; name a file/],
+    [['create', 'm1', '--session', '/nowhere/x.yaml'], 1, /^\/nowhere\/x\.yaml: no such file/],
     [['wait', 'long'], 1, /steps\.0\.wait: no number/],
   ])('refuses %j', async (argv, status, message) => {
     const result = await ap(...argv);

@@ -122,6 +122,14 @@ describe('remove_id', () => {
     expect(await write('drivers/e1000e/remove_id', '8086 10d3')).toBe(-19);
   });
 
+  test('fields that are given have to be the same, those that are not may be any', async () => {
+    const { write } = fixture();
+    await write('drivers/vfio-pci/new_id', '8086 10d3 8086 a01f');
+    expect(await write('drivers/vfio-pci/remove_id', '8086 10d3 8087')).toBe(-19);
+    expect(await write('drivers/vfio-pci/remove_id', '8086 10d3 8086 1')).toBe(-19);
+    expect(await write('drivers/vfio-pci/remove_id', '8086 10d3 ffffffff a01f')).toBe(23);
+  });
+
   test('[binding:113] dynamic ids go with their driver', async () => {
     const { write, pci, drivers } = fixture();
     await write('drivers/vfio-pci/new_id', '8086 1234');

@@ -67,10 +67,12 @@ describe('SR-IOV', () => {
 
   test('[binding:125] the links between PF and VF stand when the VF is probed', async () => {
     const { sysfs, write, pci, drivers } = fixture();
-    const links = async () => [
-      await sysfs.readLink(`/sys/bus/pci/devices/${V}/physfn`),
-      await sysfs.readLink(`/sys/bus/pci/devices/${P}/virtfn0`),
-    ];
+    // Both are looked at in the turn of the call: a turn later the VF has been probed.
+    const links = () =>
+      Promise.all([
+        sysfs.readLink(`/sys/bus/pci/devices/${V}/physfn`),
+        sysfs.readLink(`/sys/bus/pci/devices/${P}/virtfn0`),
+      ]);
     expect(await links()).toEqual([`../${P}`, `../${V}`]);
     await write(numvfs, '0');
     let seen: Promise<unknown> | undefined;

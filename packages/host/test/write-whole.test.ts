@@ -75,9 +75,12 @@ describe('an exported tree', () => {
     writeFileSync(join(folder, 'mine'), '');
     await expect(exportSysfs(new LiveSysfs(root), folder)).rejects.toMatchObject({
       code: 'ENOTEMPTY',
-      message: `${folder}: has something in it; name a folder that is empty`,
+      message: `${folder}: something is there; name a folder that is empty, or that does not exist`,
     });
     expect(readdirSync(folder)).toEqual(['mine']);
+    await expect(exportSysfs(new LiveSysfs(root), join(folder, 'mine'))).rejects.toMatchObject({
+      code: 'ENOTEMPTY',
+    });
     await expect(
       exportSysfs(new LiveSysfs(root), join(scratch, 'no', 'tree')),
     ).rejects.toMatchObject({

@@ -82,6 +82,7 @@ export const ap = command({
     registerAp(own);
     const player = own.resolve(ScenarioPlayer);
     const [what = '', ...words] = args._;
+    refuseStrange(what, words, args);
     const call: Call = {
       io,
       player,
@@ -109,6 +110,31 @@ export const ap = command({
     }
   },
 });
+
+/** What an action takes besides `--json` and `--design`. A step takes words, and a session. */
+const TAKEN: Readonly<Record<(typeof ACTIONS)[number], readonly string[]>> = {
+  show: ['words', 'session', 'svg'],
+  run: ['words', 'compare'],
+  'life-cycle': [],
+  demo: [],
+  list: [],
+};
+
+function refuseStrange(
+  what: string,
+  words: readonly string[],
+  args: Readonly<Record<string, unknown>>,
+): void {
+  const action = ACTIONS.find((one) => one === what);
+  const taken = action === undefined ? ['words', 'session'] : TAKEN[action];
+  const option = ['session', 'svg', 'compare'].find(
+    (name) => args[name] !== undefined && args[name] !== false && !taken.includes(name),
+  );
+  if (option !== undefined)
+    throw new UsageError(`ap ${what}: takes no --${option}; vfiokit ap --help shows what does`);
+  if (words[0] !== undefined && !taken.includes('words'))
+    throw new UsageError(`ap ${what}: one argument too many: ${words[0]}`);
+}
 
 /** A call of the command, taken apart. */
 interface Call {

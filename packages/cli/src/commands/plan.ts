@@ -89,7 +89,8 @@ export const plan = command({
           .trimEnd(),
       );
     const refused = decisions.filter(({ outcome }) => outcome === 'refused');
-    if (tool !== undefined) for (const { refusal } of refused) io.warn(refusal!);
+    // A document is for a program; whoever started that sees why the status is not 0.
+    if (tool !== undefined || args.json) for (const { refusal } of refused) io.warn(refusal!);
     return refused.length > 0 ? EXIT_NO : EXIT_OK;
   },
 });

@@ -70,7 +70,7 @@ export async function writeCapture(sysfs: Sysfs, file: string): Promise<CaptureC
  * fails nothing is left behind.
  *
  * @param folder one that is empty, or is not there in a folder that is.
- * @throws VfioError `ENOTEMPTY` for a folder with something in it; what the file system answers.
+ * @throws VfioError `ENOTEMPTY` for anything else; what the file system answers.
  */
 export async function exportSysfs(sysfs: Sysfs, folder: string): Promise<CaptureCount> {
   const part = `${folder.replace(/\/+$/, '')}.${process.pid}.part`;
@@ -78,7 +78,7 @@ export async function exportSysfs(sysfs: Sysfs, folder: string): Promise<Capture
     if (!(await isFree(folder)))
       throw new VfioError(
         'ENOTEMPTY',
-        `${folder}: has something in it; name a folder that is empty`,
+        `${folder}: something is there; name a folder that is empty, or that does not exist`,
       );
     await mkdir(part);
     try {
@@ -95,7 +95,7 @@ export async function exportSysfs(sysfs: Sysfs, folder: string): Promise<Capture
 
 async function isFree(folder: string): Promise<boolean> {
   const there = await stat(folder).catch(() => undefined);
-  return there === undefined || (await readdir(folder)).length === 0;
+  return there === undefined || (there.isDirectory() && (await readdir(folder)).length === 0);
 }
 
 async function writeTree(sysfs: Sysfs, folder: string): Promise<CaptureCount> {
