@@ -189,3 +189,31 @@ describe('registers with a probed write mask', () => {
     expect(silicon.powerState).toBe(0);
   });
 });
+
+describe('a capability at the very end of configuration space', () => {
+  const AER = 0xfe4;
+  const ACS = 0x00d;
+
+  test('is looked at up to its last dword', () => {
+    const config = configOf({
+      capabilities: [EXPRESS],
+      extended: [
+        { at: 0x100, id: 0x03 },
+        { at: AER, id: 0x01 },
+      ],
+      bytes: [[0xffc, [0xa0, 0, 0, 0]]],
+    });
+    expect(writable(new PciFunction({ config }), 0xffc)).toBe(0x140);
+  });
+
+  test('has what lies behind it read as zero', () => {
+    const config = configOf({
+      capabilities: [EXPRESS],
+      extended: [
+        { at: 0x100, id: 0x03 },
+        { at: 0xffc, id: ACS },
+      ],
+    });
+    expect(writable(new PciFunction({ config }), 0xffc)).toBe(0);
+  });
+});

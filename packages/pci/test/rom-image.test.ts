@@ -55,6 +55,27 @@ describe('length of ROM images', () => {
     expect(length(4096, bytes)).toBe(0);
   });
 
+  test('is 0 for a data structure at a place that is no multiple of 4', () => {
+    const crooked = image(2);
+    crooked.copyWithin(0x1d, 0x1c, 0x1c + 0x18);
+    crooked[0x18] = 0x1d;
+    expect(length(4096, crooked)).toBe(0);
+  });
+
+  test.each([
+    ['shortest data structure', 0x18, 0x33],
+    ['data structure as it says', 0x40, 0x5b],
+  ])('is 0 where the %s ends behind the window', (_, size, window) => {
+    const rom = new MemoryBlock(patched(0x26, size, 0));
+    expect([romImageLength(rom, window), romImageLength(rom, window + 1)]).toEqual([0, window + 1]);
+  });
+
+  test('ends at an image of no length, though it is not the last', () => {
+    const endless = image(1, false);
+    endless[0x1c + 0x10] = 0;
+    expect(length(4096, image(1, false), endless, image(1))).toBe(512);
+  });
+
   test('never exceeds the window', () => {
     expect(length(2048, image(1, false), patched(0x2c, 200))).toBe(2048);
   });

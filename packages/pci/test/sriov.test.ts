@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { Sriov } from '../src/host/sriov.js';
 import { MemoryBlock, PciFunction, PciTopology } from '../src/index.js';
-import { configOf, EXPRESS, words } from './helpers.js';
+import { Analyser, configOf, EXPRESS, words } from './helpers.js';
 
 const EINVAL = -22;
 const EIO = -5;
@@ -169,6 +170,39 @@ describe('SR-IOV of the host', () => {
     pf.sriov!.enable(1);
     expect(pf.virtualFunctions[0]!.name).toBe('0000:02:10.0');
     expect(pf.virtualFunctions[0]!.bus).toBe(pf.bus);
+  });
+
+  test('takes everything back if the VFs cannot be added', () => {
+    const { pf } = machine();
+    const refusing = new Sriov(pf, CAP, {
+      addVirtualFunctions: () => ENOMEM,
+      removeVirtualFunctions: () => {},
+    });
+    expect(refusing.enable(2)).toBe(ENOMEM);
+    expect(refusing.numVfs).toBe(0);
+    expect([pf.config.read(CAP + 8, 2), pf.config.read(CAP + 0x10, 2)]).toEqual([0, 0]);
+  });
+
+  test('puts the page size back after a reset of the PF, along with the VF BARs', () => {
+    const config = PF.config.slice();
+    config.set(words(0x10), CAP + 0x20);
+    const pf = new PciTopology().add('0000:01:00.0', { ...PF, config });
+    pf.sriov!.enable(1);
+    const bar = pf.config.read(CAP + 0x24, 4);
+    pf.function.reset('flr');
+    expect(pf.config.read(CAP + 0x20, 4)).toBe(1);
+    pf.sriov!.restore();
+    expect(pf.config.read(CAP + 0x20, 4)).toBe(0x10);
+    expect(pf.config.read(CAP + 0x24, 4)).toBe(bar);
+  });
+
+  test('leaves a PF alone that was not reset: its VFs are in use', () => {
+    const analyser = new Analyser();
+    const pf = new PciTopology({ platform: analyser.platform() }).add('0000:01:00.0', PF);
+    pf.sriov!.enable(1);
+    analyser.take();
+    pf.sriov!.restore();
+    expect(analyser.take()).toBe(`R16@${(CAP + 8).toString(16)}`);
   });
 
   test('puts VFs back after a reset of the PF', () => {
