@@ -40,6 +40,12 @@ describe('a write whose hardware access fails', () => {
     expect(write(position, size, 0).hw).not.toMatch(/W/);
   });
 
+  it('answers with that of a single value too', () => {
+    const { space, traced } = failing('read', 0x0c);
+    expect([4, 2, 1].map((size) => space.write(0x0c, size, 0))).toEqual([-EIO, -EIO, -EIO]);
+    expect(traced.take().join(' ')).toBe('R32@c R16@c R8@c');
+  });
+
   it('to COMMAND answers with it before anything has changed', () => {
     const { write, vconfig } = failing('read', COMMAND, 2);
     expect(write(COMMAND, 2, 0)).toEqual({ result: -EIO, hw: 'R16@4' });
