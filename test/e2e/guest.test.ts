@@ -1,6 +1,8 @@
-// What the guest of `npm run e2e` does with the copier, by a client that sends what QEMU sends for it; without QEMU, so that it
-// is part of every test run.
+// What the guest of `npm run e2e` does with the copier, and more that QEMU does, by a client that sends what QEMU sends for it;
+// without QEMU, so that it is part of every test run.
+import { openFunction } from '@vfiokit/core';
 import { openCopier, REGISTERS } from '@vfiokit/example-served-device';
+import { PciTopology } from '@vfiokit/pci';
 import { ClientMemory, MemoryTransport, VfioUserServer } from '@vfiokit/vfio-user';
 import { afterEach, describe, expect, test } from 'vitest';
 import { bytes, message, Peer, u32, u64 } from '../../packages/vfio-user/test/peer.js';
@@ -146,4 +148,146 @@ test('every vector reaches its own eventfd', async () => {
   peer.irqs(0x24, 2, 0, 4, { fds });
   for (const vector of [0, 1, 2, 3]) set(RAISE, vector);
   expect(files.map(({ count }) => count)).toEqual([1, 1, 1, 1]);
+});
+
+describe('interrupts', () => {
+  const INTX = 0;
+  const MSIX = 2;
+  const ENABLE = 0x24;
+  const DISABLE = 0x21;
+  const UNMASK = 0x11;
+
+  /** A function with an interrupt pin, whose line is the test's. */
+  async function bootWithPin() {
+    const config = new Uint8Array(256);
+    config.set([0x34, 0x12, 0x0c, 0x09]);
+    config.set([11, 1], 0x3c);
+    const pdev = new PciTopology().add('0000:00:03.0', { config, configSize: 256, bars: [] });
+    const { device, process } = openFunction(pdev);
+    const transport = new MemoryTransport();
+    servers.push(await VfioUserServer.listen({ device, process, transport, path: 'pin' }));
+    const peer = new Peer(transport.connect('pin'), transport);
+    peer.hello();
+    return { peer, line: pdev.function.intx };
+  }
+
+  test('[vfio-user:152] the line fires once each time, three times, and QEMU unmasks it when the guest was served', async () => {
+    const { peer, line } = await bootWithPin();
+    const { fds, files } = peer.eventfds(1);
+    expect(peer.irqs(ENABLE, INTX, 0, 1, { fds })).toBe(0);
+    for (const times of [1, 2, 3]) {
+      line.assert();
+      expect(files[0]!.count).toBe(times);
+      // It is masked, and the status bit shows it, until the guest has served it.
+      expect(peer.read(7, 6, 1).payload[16]! & 8).toBe(8);
+      line.deassert();
+      expect(peer.irqs(UNMASK, INTX, 0, 1)).toBe(0);
+      expect([files[0]!.count, peer.read(7, 6, 1).payload[16]! & 8]).toEqual([times, 0]);
+    }
+    expect(peer.irqs(DISABLE, INTX, 0, 0)).toBe(0);
+    line.assert();
+    expect(files[0]!.count).toBe(3);
+  });
+
+  test('[vfio-user:152] every vector fires when QEMU adds one after the other, which it may', async () => {
+    const { peer, set } = await boot();
+    const { view } = peer.ask(7, u32(16, 0, MSIX, 0));
+    expect([view.getUint32(4, true) & 8, view.getUint32(12, true)]).toEqual([0, 4]);
+    expect(peer.irqs(ENABLE, MSIX, 0, 1)).toBe(0);
+    const counters = [0, 1, 2, 3].map((vector) => {
+      const { fds, files } = peer.eventfds(1);
+      expect(peer.irqs(ENABLE, MSIX, vector, 1, { fds })).toBe(0);
+      return files[0]!;
+    });
+    for (const vector of [0, 1, 2, 3]) {
+      set(RAISE, vector);
+      expect(counters.map(({ count }) => count)).toEqual([0, 1, 2, 3].map((i) => +(i <= vector)));
+    }
+  });
+
+  test('[vfio-user:152] and when it takes all down and sends them again for each new one', async () => {
+    const { peer, set } = await boot();
+    for (const last of [0, 1, 2, 3]) {
+      expect(peer.irqs(DISABLE, MSIX, 0, 0)).toBe(0);
+      const { fds, files } = peer.eventfds(last + 1);
+      expect(peer.irqs(ENABLE, MSIX, 0, last + 1, { fds })).toBe(0);
+      for (let vector = 0; vector <= last; vector += 1) set(RAISE, vector);
+      expect(files.map(({ count }) => count)).toEqual(fds.map(() => 1));
+    }
+  });
+});
+
+describe('the life of a machine', () => {
+  const QEMU_HELLO =
+    '{"capabilities":{"pgsizes":4096,"max_msg_fds":16,"max_dma_maps":65535,"max_data_xfer_size":1048576,"migration":{"pgsize":4096,"max_bitmap_size":268435456},"write_multiple":true}}\0';
+  const ERR = 3;
+
+  /** What QEMU sends when the device is plugged in: memory before any question about the device. */
+  function plug(transport: MemoryTransport, memory: Uint8Array): Peer {
+    const peer = new Peer(transport.connect('copier'), transport);
+    expect(peer.hello(QEMU_HELLO, 0).error).toBe(0);
+    expect(peer.map(IOVA, PAGE, { fds: [peer.file(memory)] })).toBe(0);
+    expect(peer.ask(4, u32(16, 0, 0, 0)).view.getUint32(4, true)).toBe(3);
+    for (const index of [0, 1, 2, 3, 4, 5, 7]) {
+      const ask = (argsz: number) => peer.ask(5, bytes(u32(argsz, 0, index, 0), u64(0, 0)));
+      const argsz = ask(32).view.getUint32(0, true);
+      if (argsz > 32) expect(ask(argsz).error).toBe(0);
+    }
+    expect(peer.errno(7, u32(16, 0, ERR, 0))).toBe(0);
+    expect(peer.read(7, 0, 4096).payload).toHaveLength(16 + 4096);
+    expect(peer.irqs(0x24, ERR, 0, 1, { fds: peer.eventfds(1).fds })).toBe(0);
+    reset(peer);
+    return peer;
+  }
+
+  /** What it sends when the machine is reset, or its guest reboots. */
+  function reset(peer: Peer): void {
+    expect(peer.irqs(0x21, 2, 0, 0)).toBe(0);
+    peer.write(7, 4, [0, 0]);
+    expect(peer.errno(13)).toBe(0);
+    for (let bar = 0; bar < 6; bar += 1) peer.write(7, 0x10 + 4 * bar, [0, 0, 0, 0]);
+  }
+
+  /** What it sends when the device is unplugged. */
+  function unplug(peer: Peer): void {
+    expect(peer.irqs(0x24, ERR, 0, 1)).toBe(0);
+    expect(peer.irqs(0x21, 2, 0, 0)).toBe(0);
+    expect(peer.unmap(IOVA, PAGE)).toBe(0);
+    peer.client.disconnect();
+  }
+
+  /** What a guest does with a device that is as new. */
+  function drive(peer: Peer, storage: Uint8Array): void {
+    const get = (offset: number) => peer.read(0, offset, 4).view.getUint32(16, true);
+    const set = (offset: number, value: number) => peer.write(0, offset, [...u32(value)]);
+    peer.write(7, 4, [6, 0]);
+    expect([get(0), get(SCRATCH), get(STATUS)]).toEqual([0x54494b56, 0, 0]);
+    set(SCRATCH, 0x5ca1ab1e);
+    const { fds, files } = peer.eventfds(1);
+    expect(peer.irqs(0x24, 2, 0, 1, { fds })).toBe(0);
+    storage.fill(0);
+    peer.write(0, ADDRESS, [...u64(IOVA)]);
+    set(LENGTH, PAGE);
+    set(COMMAND, FETCH);
+    expect([get(STATUS), files[0]!.count]).toEqual([DONE, 1]);
+    expect(storage.subarray(0, PAGE)).toEqual(pattern);
+  }
+
+  test('[vfio-user:155] after resets of the machine, a reboot and a new plug the device is as new, and nothing is left behind', async () => {
+    const { peer: first, transport, storage } = await boot();
+    first.client.disconnect();
+    const before = transport.descriptors.size;
+    let peer = plug(transport, pattern.slice());
+    drive(peer, storage);
+    for (const _what of ['a reset of the machine', 'another', 'a reboot by the guest']) {
+      reset(peer);
+      drive(peer, storage);
+    }
+    unplug(peer);
+    expect(transport.descriptors.size).toBe(before);
+    peer = plug(transport, pattern.slice());
+    drive(peer, storage);
+    peer.client.disconnect();
+    expect(transport.descriptors.size).toBe(before);
+  });
 });
