@@ -1,4 +1,4 @@
-import { EventFd } from '@vfiokit/uapi';
+import { DeviceClient, EventFd } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import { type Adapter, type AdapterOptions, openAdapter, type Registers } from './fixture.js';
 
@@ -208,6 +208,28 @@ describe('messages', () => {
       /^W16@4=...[2367abef]$/,
     );
     expect(adapter.pdev.function.config.peek16(0xb2) & 0x8000).toBe(0x8000);
+  });
+
+  it.each([
+    ['INTx', INTX],
+    ['MSI', MSI],
+    ['MSI-X', MSIX],
+  ])('of the last user are gone with it: %s', (_name, index) => {
+    using adapter = openAdapter();
+    const { pdev, machine, core, group } = adapter;
+    const old = new EventFd();
+    adapter.client.setIrqs({ index, eventfds: [old] });
+    adapter.device.close();
+    expect([pdev.vectorKind, pdev.function.raise(0)]).toEqual([undefined, false]);
+    const again = new DeviceClient(machine.open(core, group), machine.process);
+    for (const next of [INTX, MSI, MSIX]) {
+      again.setIrqs({ index: next, eventfds: [nobody] });
+      if (next === INTX) pdev.function.intx.assert();
+      else pdev.function.raise(0);
+      pdev.function.intx.deassert();
+      again.disableIrqs(next);
+    }
+    expect(old.count).toBe(0);
   });
 
   it('[core:C5.46] and INTx leave errors and release requests to themselves', () => {
