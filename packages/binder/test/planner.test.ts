@@ -387,6 +387,12 @@ describe('policies', () => {
     expect(renderDecision(await plan(G, BEST)).split('\n')[0]).toBe(`${G}: refused`);
   });
 
+  test('on a narrow terminal what takes a write back stands under it, not in a column of its own', async () => {
+    const decision = await plan(A, BEST);
+    expect(renderDecision(decision, 100)).toMatch(/unbind {2,}undo: > drivers\/e1000e\/bind$/m);
+    expect(renderDecision(decision, 60)).toMatch(/unbind\n {6}undo: > drivers\/e1000e\/bind$/m);
+  });
+
   test('policies lie side by side, and kernels one after the other', async () => {
     const { input } = testbed();
     const now = await input(IX1);

@@ -52,7 +52,10 @@ describe('a transaction', () => {
   test('[binding:211] what was unbound is unbound again, and nobody was asked to probe it', async () => {
     const { sysfs, binder, target, live } = testbed();
     const { tree, writes } = spied(sysfs);
-    await binder({}, tree).bind([await target(X, 'vfio-pci')]);
+    // B is bound already when X turns out to be in no group.
+    await binder({}, tree).bind([await target(B, 'vfio-pci'), await target(X, 'vfio-pci')]);
+    expect(writes).toContain(`drivers/vfio-pci/unbind "${B}"`);
+    expect(await live(B)).toEqual({ driver: null, override: null });
     expect(await live(X)).toEqual({ driver: null, override: null });
     expect(writes.filter((line) => line.startsWith('drivers_probe'))).toEqual([]);
   });

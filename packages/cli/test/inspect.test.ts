@@ -49,6 +49,8 @@ describe('vfiokit inspect', () => {
     const { status, out } = await inspect(file('config', config()));
     expect(status).toBe(0);
     expect(out).toMatch(/^0000:00:03\.0 {2}Ethernet controller {2}1234:5678/m);
+    // The file does not tell of a group, so nothing is said of one.
+    expect(out).toMatch(/^driver vfio-pci, can/m);
   });
 
   test('names the owner of every byte, and a hidden capability for what it is', async () => {

@@ -94,11 +94,14 @@ function together(unobserved: readonly string[]): string {
 
 const BUS = '/sys/bus/pci/';
 
-/** The writes as a shell would say them, below the bus's folder; what takes each back stands beside it. */
+/**
+ * The writes as a shell would say them, below the bus's folder; what takes each back stands beside it, or under it where
+ * there is no room.
+ */
 function operationLines(operations: readonly Operation[], columns: number): readonly string[] {
   if (operations.length === 0) return [];
   const place = (path: string) => (path.startsWith(BUS) ? path.slice(BUS.length) : path);
-  const rows = operations.map(({ step, path, bytes, undo }, at) => {
+  const rows = operations.map(({ step, path, bytes, undo }, at): [string, string] => {
     const number = `${at + 1}.`.padStart(3);
     if (step === 'load') return [`${number} modprobe -b ${path.slice('/sys/module/'.length)}`, ''];
     if (step === 'verify') return [`${number} verify ${place(path)}`, ''];
@@ -110,5 +113,12 @@ function operationLines(operations: readonly Operation[], columns: number): read
           : `undo: ${undo.bytes === bytes ? '' : `${JSON.stringify(undo.bytes)} `}> ${place(undo.path)}`;
     return [`${number} ${JSON.stringify(bytes)} > ${place(path)}`, back];
   });
-  return [`  writes   in ${BUS.slice(0, -1)}:`, ...columnsOf(rows, '  ', columns)];
+  const widest = (at: 0 | 1) => Math.max(...rows.map((row) => row[at].length));
+  const beside = 2 + widest(0) + 2 + widest(1) <= columns;
+  return [
+    `  writes   in ${BUS.slice(0, -1)}:`,
+    ...(beside
+      ? columnsOf(rows, '  ', columns)
+      : rows.flatMap(([write, back]) => [`  ${write}`, ...(back === '' ? [] : [`      ${back}`])])),
+  ];
 }

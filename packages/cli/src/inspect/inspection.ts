@@ -80,7 +80,8 @@ export interface Inspection {
   readonly class: number;
   readonly revision: number;
   readonly driver: string;
-  readonly group: number | undefined;
+  /** The IOMMU group's number; null for a function in none, undefined where a file does not tell. */
+  readonly group: number | null | undefined;
   readonly resettable: boolean;
   readonly infoCapabilities: readonly InfoCapabilityReport[];
   readonly regions: readonly RegionReport[];
@@ -121,7 +122,7 @@ export function inspectDevice(device: VfioDevice, process: Process): Inspection 
     class: pdev.class,
     revision: pdev.revision,
     driver,
-    group: iommuGroup?.id,
+    group: iommuGroup?.id ?? null,
     resettable: (info.flags & FLAG_RESET) !== 0,
     infoCapabilities: info.capabilities.map(deviceCapability),
     regions: Array.from({ length: info.numRegions }, (_, index) => inspectRegion(client, index)),

@@ -39,9 +39,10 @@ export async function inspectMachine(
     opened.machine === undefined
       ? await inspectFiles(opened, facts, driver)
       : await inspectModel(opened, opened.machine, facts, { wanted: driver, choice });
-  const group = facts.group.value;
+  const { value } = facts.group;
+  const group = typeof value === 'string' ? Number(value) : value;
   return {
-    inspection: { ...inspection, group: group ? Number(group) : undefined },
+    inspection: { ...inspection, group },
     remarks,
   };
 }

@@ -7,6 +7,11 @@ const PLAIN = 'vfio-pci';
 const ROW = 16;
 const EXTENDED_DIGITS = 3;
 
+function groupText(group: Inspection['group']): readonly string[] {
+  if (group === undefined) return [];
+  return [group === null ? 'no IOMMU group' : `IOMMU group ${group}`];
+}
+
 /** An inspection as text, in the order in which somebody wonders. */
 export function renderInspection(inspection: Inspection, colors: Palette): string[] {
   const { bold, dim } = colors;
@@ -15,7 +20,7 @@ export function renderInspection(inspection: Inspection, colors: Palette): strin
     `${bold(inspection.name)}  ${className(inspection.class)}  ${ids}  revision ${inspection.revision.toString(16)}`,
     [
       `driver ${inspection.driver}`,
-      inspection.group === undefined ? 'no IOMMU group' : `IOMMU group ${inspection.group}`,
+      ...groupText(inspection.group),
       inspection.resettable ? 'can be reset' : 'cannot be reset alone',
     ].join(', '),
   ];
