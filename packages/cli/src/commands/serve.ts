@@ -42,7 +42,7 @@ export const serve = command({
     },
     untrusted: {
       type: 'boolean',
-      description: 'Map only guest memory that is sealed against shrinking',
+      description: 'Map only guest memory that is sealed against shrinking; signal no full eventfd',
     },
     json: JSON_OPTION,
   },
