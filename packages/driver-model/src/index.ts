@@ -14,7 +14,12 @@ export * from './pci/dynamic-ids.js';
 export * from './pci/pci-bus-device.js';
 export * from './pci/pci-driver.js';
 export * from './pci/pci-driver-bus.js';
-export * from './pci/pci-id-table.js';
+export {
+  matchDevice,
+  PCI_ANY_ID,
+  type PciIdEntry,
+  type PciMatchCandidate,
+} from './pci/pci-id-table.js';
 export * from './sysfs/attempt.js';
 export * from './sysfs/attribute.js';
 export { type CNumber, cNumberAt, kstrtoul, parseBoolean } from './sysfs/kstrtox.js';

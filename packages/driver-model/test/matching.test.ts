@@ -1,6 +1,7 @@
-import { entryMatches, matchDevice, tableEntries } from '@vfiokit/driver-model';
+import { matchDevice } from '@vfiokit/driver-model';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { entryMatches, tableEntries } from '../src/pci/pci-id-table.js';
 import { A, B, fixture, H, nic, X } from './fixture.js';
 
 const candidates = ({ pci, devices }: ReturnType<typeof fixture>) =>

@@ -40,7 +40,17 @@ export { Iommufd } from './iommufd/iommufd.js';
 export * from './kvm/kvm-tce-table.js';
 export * from './kvm/kvm-vfio.js';
 export * from './kvm/kvm-vm.js';
-export * from './kvm/tce-hypercalls.js';
+export {
+  H_GET_TCE,
+  H_HARDWARE,
+  H_PARAMETER,
+  H_PUT_TCE,
+  H_PUT_TCE_INDIRECT,
+  H_STUFF_TCE,
+  H_SUCCESS,
+  H_TOO_HARD,
+  KvmTceHypercalls,
+} from './kvm/tce-hypercalls.js';
 export { DirtyBitmap } from './memory/dirty-bitmap.js';
 export { FaultInjection } from './memory/fault-injection.js';
 export { MemFile } from './memory/mem-file.js';

@@ -7,7 +7,23 @@ export type { InterruptMessage, VectorKind } from './irq-vectors.js';
 export type { PciBus, PciSlot } from './pci-bus.js';
 export { PciDevice } from './pci-device.js';
 export { type PciPlatform, PLAIN_PLATFORM } from './pci-platform.js';
-export * from './pci-resource.js';
+export {
+  IORESOURCE_IO,
+  IORESOURCE_MEM,
+  IORESOURCE_MEM_64,
+  IORESOURCE_PCI_FIXED,
+  IORESOURCE_PREFETCH,
+  IORESOURCE_READONLY,
+  IORESOURCE_ROM_ENABLE,
+  IORESOURCE_ROM_SHADOW,
+  IORESOURCE_SIZEALIGN,
+  IORESOURCE_UNSET,
+  PCI_IOV_RESOURCES,
+  PCI_ROM_RESOURCE,
+  PciResource,
+  resourceBars,
+  resourceVfBars,
+} from './pci-resource.js';
 export * from './pci-topology.js';
 export { RESET_METHOD_NAMES, type ResetMethod } from './reset-methods.js';
 export { type RomImage, romImageLength } from './rom-image.js';
