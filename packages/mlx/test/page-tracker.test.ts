@@ -10,6 +10,7 @@ const ENOTCONN = 107;
 const VHCA_ID = 0x101;
 const PAGE = 4096n;
 const PAGE_TRACK = 0x46;
+const TRACKING = 0;
 const TRACKER_ERROR = 2;
 const SPACE = { iova: 0n, length: 1n << 24n };
 
@@ -99,6 +100,15 @@ describe('the page tracker of a ConnectX VF', () => {
     log.start([SPACE], PAGE);
     dma(PAGE);
     expect(report()).toEqual([PAGE]);
+  });
+
+  it('[derived:145] is -EIO for good once the firmware said so, even if the tracker goes on', () => {
+    const { machine, log, dma, report } = setUp();
+    log.start([SPACE], PAGE);
+    machine.firmware.failTrackers(TRACKER_ERROR);
+    machine.firmware.failTrackers(TRACKING);
+    dma(0n);
+    expect(report()).toBe(-EIO);
   });
 
   it('is -EIO after an error of one of its queues, not of another', () => {
