@@ -25,7 +25,10 @@ describe('an unbind that is blocked', () => {
     const [, second] = await journal.list();
     expect(await journal.read(second!)).toMatch(/"state":"unbinding"}\n$/);
     user[Symbol.dispose]();
-    expect(await binding).toMatchObject({ state: 'committed' });
+    expect(await binding).toMatchObject({
+      state: 'committed',
+      notices: [expect.stringContaining(`${V}: its unbind waits for process 4200`)],
+    });
     expect((await live(V)).driver).toBe('mlx5_vfio_pci');
   });
 
