@@ -259,6 +259,9 @@ describe("libvirt's best match", () => {
   test('[binding:165] a line without a field is skipped; one without a module borrows text, or is reported', () => {
     const broken = index(line('v*sv*d*', 'odd'), line('v*d*sv*sd*bc*sc*i*', 'good'));
     expect(libvirtMatch(`${V}\n`, broken)).toMatchObject({ module: 'good', line: 3 });
+    // Here the first field already has no marker, so that nothing can be read of the line at all.
+    const unmarked = index(line('d*v*sv*sd*bc*sc*i*', 'odd'), line('v*d*sv*sd*bc*sc*i*', 'good'));
+    expect(libvirtMatch(`${V}\n`, unmarked)).toMatchObject({ module: 'good', line: 3 });
     const borrowed = '#\nalias vfio_pci:v*d*sv*sd*bc*sc*i*\nalias other thing\n';
     expect(libvirtMatch(`${V}\n`, borrowed)).toMatchObject({ module: 'other thing' });
     expect(strict(borrowed, V)).toMatchObject({ candidates: [], malformed: [2] });

@@ -153,6 +153,9 @@ describe('policies', () => {
     expect(decision).toMatchObject({ outcome: 'refused', tie: ['mlx5_vfio_pci', 'vfio_pci'] });
     const said = await plan(V, { ...BEST, tieBreaker: 'vfio_pci' }, tied);
     expect(said).toMatchObject({ outcome: 'bind', chosen: { driver: 'vfio-pci' } });
+    expect(await plan(V, { ...BEST, tieBreaker: 'vfio-pci' }, tied)).toMatchObject({
+      chosen: { driver: 'vfio-pci' },
+    });
     expect(await plan(V, EXACT, tied)).toMatchObject({
       outcome: 'bind',
       chosen: { driver: 'mlx5_vfio_pci' },

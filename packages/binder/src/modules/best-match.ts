@@ -57,32 +57,13 @@ export function strictMatch(index: ModuleIndex, modalias: string): BestMatch {
   return {
     candidates,
     tie: [...new Set(best.map(({ module }) => module))],
-    malformed: malformedLines(index),
+    malformed: index.malformedLines,
   };
 }
 
 function matchPattern(pattern: string, device: AliasFields): readonly FieldMatch[] | undefined {
   const fields = parseVfioPattern(pattern);
   return fields === undefined ? undefined : matchFields(fields, device);
-}
-
-const malformedOf = new WeakMap<ModuleIndex, readonly number[]>();
-
-/** Lines of the VFIO namespace that lack a field, or a module's name. */
-function malformedLines(index: ModuleIndex): readonly number[] {
-  let lines = malformedOf.get(index);
-  if (lines === undefined) {
-    const text = index.text ?? '';
-    lines = text.includes('alias vfio_pci:')
-      ? text.split('\n').flatMap((line, at) => {
-          if (!line.startsWith('alias vfio_pci:')) return [];
-          const [, pattern, module] = line.split(' ');
-          return module && parseVfioPattern(pattern!) ? [] : [at + 1];
-        })
-      : [];
-    malformedOf.set(index, lines);
-  }
-  return lines;
 }
 
 /** Bytes that libvirt reads of a device's modalias, and of the index. */

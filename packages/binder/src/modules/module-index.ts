@@ -8,6 +8,7 @@ import {
   NO_CONFIG,
   parseModprobeConfig,
 } from './modprobe-config.js';
+import { parseVfioPattern } from './vfio-alias.js';
 
 /** What a module index was made of, for the record. */
 export interface IndexIdentity {
@@ -53,6 +54,7 @@ export class ModuleIndex {
   readonly aliases: AliasIndex;
   readonly builtinAliases: AliasIndex;
   readonly #configAliases: AliasIndex;
+  #malformed: readonly number[] | undefined;
 
   constructor(parts: ModuleIndexParts) {
     this.identity = parts.identity;
@@ -116,6 +118,12 @@ export class ModuleIndex {
     });
   }
 
+  /** Lines of the VFIO namespace that lack a field, or a module's name; from 1. */
+  get malformedLines(): readonly number[] {
+    this.#malformed ??= malformedLines(this.text ?? '');
+    return this.#malformed;
+  }
+
   /** Resolves an alias or a module's name, source by source, the first that has an answer deciding. */
   lookUp(key: string): ModuleLookUp {
     const none = { modules: [], blacklisted: [], source: 'none' } as const;
@@ -152,6 +160,15 @@ export class ModuleIndex {
     const name = moduleName(module);
     return this.modules.has(name) || this.builtin.has(name);
   }
+}
+
+function malformedLines(text: string): readonly number[] {
+  if (!text.includes('alias vfio_pci:')) return [];
+  return text.split('\n').flatMap((line, at) => {
+    if (!line.startsWith('alias vfio_pci:')) return [];
+    const [, pattern, module] = line.split(' ');
+    return module && parseVfioPattern(pattern!) ? [] : [at + 1];
+  });
 }
 
 /** Names of modules from a list of files such as `kernel/drivers/vfio/pci/vfio-pci.ko.xz`. */

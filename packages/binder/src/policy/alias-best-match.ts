@@ -1,4 +1,5 @@
 import { type AliasCandidate, libvirtMatch, strictMatch } from '../modules/best-match.js';
+import { moduleName } from '../modules/modprobe-config.js';
 import { GENERIC_DRIVER } from './generic.js';
 import {
   type Candidate,
@@ -69,8 +70,10 @@ function strict(input: SelectionInput): PolicyAnswer {
       warnings,
     };
   }
-  const winner = input.request.tieBreaker;
-  if (tie.length > 1 && (winner === undefined || !tie.includes(winner)))
+  const { tieBreaker } = input.request;
+  // Whoever says which may say the driver's name or the module's.
+  const winner = tie.find((module) => moduleName(module) === moduleName(tieBreaker ?? ''));
+  if (tie.length > 1 && winner === undefined)
     return {
       ...refuse(
         `alias-best-match: ${tie.join(' and ')} fit equally well; say which with --driver`,
