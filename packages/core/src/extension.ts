@@ -55,7 +55,8 @@ export interface MappedMemory {
  */
 export interface OpenHook {
   /**
-   * The function is enabled, its configuration space laid out, its BARs are there; no region was added yet.
+   * The function is enabled, its configuration space laid out, its BARs are there; no region was added yet. Nobody looks at
+   * what it returns, nor waits for it.
    *
    * @throws VfioError to fail the open; what was deferred is undone.
    */
@@ -104,9 +105,9 @@ export interface DeviceRegion {
   /** VFIO_REGION_TYPE_*, with bit 31 set for a vendor's own. */
   readonly type: number;
   readonly subtype: number;
-  /** Bytes. */
+  /** Bytes: at least one, at most 2 to the shift of positions in the device's file, which is 40 by default. */
   readonly size: number;
-  /** VFIO_REGION_INFO_FLAG_READ, _WRITE and _MMAP. */
+  /** VFIO_REGION_INFO_FLAG_READ, _WRITE and, together with `ops.mmap`, _MMAP. */
   readonly flags: number;
   readonly ops: RegionOps;
 }
@@ -205,7 +206,9 @@ export interface MigrationOps {
   readonly support: MigrationSupport;
   /**
    * Takes the device over one arc of the state machine. The arcs that begin a transfer return its stream:
-   * STOP to STOP_COPY, STOP to RESUMING, RUNNING to PRE_COPY, RUNNING_P2P to PRE_COPY_P2P.
+   * STOP to STOP_COPY, STOP to RESUMING, RUNNING to PRE_COPY, RUNNING_P2P to PRE_COPY_P2P. A stream that began before the
+   * device stopped goes on in STOP_COPY, where what changed meanwhile has to follow. RESUMING to STOP after nothing was
+   * written is a transfer that was given up, and no error.
    *
    * @throws VfioError if the arc failed and the device is still where it was; {@link MigrationBroken} if it is nowhere.
    */

@@ -31,9 +31,9 @@ export const VFIO_PCI_SETTINGS: InjectionToken<VfioPciSettings> = Symbol('VFIO_P
 /** The host's container itself, which gives every bound device a child of its own. */
 export const HOST_CONTAINER: InjectionToken<DependencyContainer> = Symbol('HOST_CONTAINER');
 
-// On a device's own container, where its driver's probe puts them.
+// On a device's own container, where its driver's probe puts them; of those that are one, the last counts.
 
-/** The name of the driver's table of operations (vfio_device_ops.name), where it is not the driver's own. */
+/** The name of the driver's table of operations (vfio_device_ops.name), where it is not the driver's own. One. */
 export const OPS_NAME: InjectionToken<string> = Symbol('OPS_NAME');
 /**
  * Takes back what a probe set up, when the device is unbound or binding it fails later on. Several, run last first.
@@ -45,7 +45,11 @@ export const OPEN_HOOKS: InjectionToken<OpenHook> = Symbol('OPEN_HOOKS');
 export const DEVICE_REGIONS: InjectionToken<DeviceRegionProvider> = Symbol('DEVICE_REGIONS');
 /** Layers in front of the core. Several; a later one stands in front of an earlier one. */
 export const DEVICE_OVERRIDES: InjectionToken<DeviceOverride> = Symbol('DEVICE_OVERRIDES');
+/** How its state is moved. One. */
 export const MIGRATION: InjectionToken<MigrationOps> = Symbol('MIGRATION');
+/** How it logs the pages that its DMA writes. One. */
 export const DIRTY_LOG: InjectionToken<DirtyLogOps> = Symbol('DIRTY_LOG');
+/** What its driver does around resets. One. */
 export const RESET_HOOKS: InjectionToken<ResetHooks> = Symbol('RESET_HOOKS');
+/** What memory of it can be lent, in the place of its BARs. One. */
 export const DMABUF_PROVIDER: InjectionToken<DmaBufProvider> = Symbol('DMABUF_PROVIDER');
