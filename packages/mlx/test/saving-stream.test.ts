@@ -1,3 +1,4 @@
+import type { MigrationFile } from '@vfiokit/uapi';
 import { describe, expect, it } from 'vitest';
 import { drain, MlxMachine, type MlxMachineOptions, records } from './mlx-machine.js';
 
@@ -17,6 +18,16 @@ const open = (options?: MlxMachineOptions) => new MlxMachine(options).open();
 /** The device changes one byte of a block of its state. */
 const change = (vf: ReturnType<typeof open>, block = 1) =>
   vf.machine.vhca.change(block * BLOCK + 5, Uint8Array.of(0xee));
+
+/** A transfer that was under way when the device lost track of its changes. */
+function withoutTracking(vf: ReturnType<typeof open>): MigrationFile {
+  const file = vf.client.setMigrationState('PRE_COPY')!;
+  drain(file);
+  change(vf);
+  vf.machine.vhca.tracking = 'lost';
+  vf.client.precopyInfo(file);
+  return file;
+}
 
 describe('the stream of a ConnectX VF', () => {
   it('[derived:119 derived:120] begins with the size for the destination, then images', () => {
@@ -126,11 +137,7 @@ describe('the stream of a ConnectX VF', () => {
 
   it('[derived:128] ends with a full image if tracking was lost', () => {
     using vf = open();
-    const file = vf.client.setMigrationState('PRE_COPY')!;
-    drain(file);
-    change(vf);
-    vf.machine.vhca.tracking = 'lost';
-    vf.client.precopyInfo(file);
+    const file = withoutTracking(vf);
     expect(drain(file).end).toBe(-ENOMSG);
     expect(vf.client.precopyInfo(file).dirtyBytes).toBe(0n);
     vf.client.setMigrationState('STOP_COPY');
@@ -141,11 +148,7 @@ describe('the stream of a ConnectX VF', () => {
 
   it('can be given up after tracking was lost', () => {
     using vf = open();
-    const file = vf.client.setMigrationState('PRE_COPY')!;
-    drain(file);
-    change(vf);
-    vf.machine.vhca.tracking = 'lost';
-    vf.client.precopyInfo(file);
+    withoutTracking(vf);
     vf.client.setMigrationState('RUNNING');
     expect(vf.client.migrationState()).toBe('RUNNING');
   });

@@ -1,5 +1,4 @@
 import type { DeviceRegion, OpeningDevice, RegionOps } from '@vfiokit/core';
-
 import type { RegisterBlock } from '@vfiokit/pci';
 import {
   type DeviceMapping,

@@ -1,51 +1,37 @@
-import { type MigrationOps, type MigrationStream } from '@vfiokit/core';
+import type { MigrationOps, MigrationStream } from '@vfiokit/core';
 import type { Clock } from '@vfiokit/driver-model';
 import { type MigrationState, VfioError } from '@vfiokit/uapi';
 import { DevicePartsLoader } from './resuming.js';
 import { DevicePartsSaver } from './saving.js';
 import type { AdminMember } from './virtio-pci.js';
 
-/** What an arc takes. */
-type Step = (migration: Arcs) => MigrationStream | undefined;
+const NOTHING = () => undefined;
 
-/** The steps that arcs are made of. */
-interface Arcs {
-  stop(): undefined;
-  run(): undefined;
-  save(running: boolean): MigrationStream;
-  finishSaving(): undefined;
-  load(): MigrationStream;
-}
-
-const NOTHING: Step = () => undefined;
-
-/** drivers/vfio/pci/virtio/migrate.c: virtiovf_pci_step_device_state_locked. */
-const STEPS: Readonly<Record<string, Step>> = {
-  'RUNNING>RUNNING_P2P': (device) => device.stop(),
-  'PRE_COPY>PRE_COPY_P2P': (device) => device.stop(),
-  'RUNNING_P2P>RUNNING': (device) => device.run(),
-  'PRE_COPY_P2P>PRE_COPY': (device) => device.run(),
-  // Stopped for its peers is stopped altogether.
-  'RUNNING_P2P>STOP': NOTHING,
-  'STOP>RUNNING_P2P': NOTHING,
-  'STOP>STOP_COPY': (device) => device.save(false),
-  'RUNNING>PRE_COPY': (device) => device.save(true),
-  'RUNNING_P2P>PRE_COPY_P2P': (device) => device.save(true),
-  'PRE_COPY_P2P>STOP_COPY': (device) => device.finishSaving(),
-  'STOP>RESUMING': (device) => device.load(),
-  // The core ends the streams.
-  'STOP_COPY>STOP': NOTHING,
-  'PRE_COPY>RUNNING': NOTHING,
-  'PRE_COPY_P2P>RUNNING_P2P': NOTHING,
-  'RESUMING>STOP': NOTHING,
-};
-
-/** Migration of a virtio VF with the help of its PF. */
-export class VirtioMigration implements MigrationOps, Arcs {
+/** Migration of a virtio VF with the help of its PF (drivers/vfio/pci/virtio/migrate.c: virtiovf_pci_step_device_state_locked). */
+export class VirtioMigration implements MigrationOps {
   readonly support = { p2p: true, preCopy: true };
   /** The saving session, as long as it lasts. */
   #saver: DevicePartsSaver | undefined;
   #lastObject = 0;
+  readonly #arcs: Readonly<Record<string, () => MigrationStream | undefined>> = {
+    'RUNNING>RUNNING_P2P': () => this.#setStopped(true),
+    'PRE_COPY>PRE_COPY_P2P': () => this.#setStopped(true),
+    'RUNNING_P2P>RUNNING': () => this.#setStopped(false),
+    'PRE_COPY_P2P>PRE_COPY': () => this.#setStopped(false),
+    // Stopped for its peers is stopped altogether.
+    'RUNNING_P2P>STOP': NOTHING,
+    'STOP>RUNNING_P2P': NOTHING,
+    'STOP>STOP_COPY': () => this.#save(false),
+    'RUNNING>PRE_COPY': () => this.#save(true),
+    'RUNNING_P2P>PRE_COPY_P2P': () => this.#save(true),
+    'PRE_COPY_P2P>STOP_COPY': () => this.#finishSaving(),
+    'STOP>RESUMING': () => this.#load(),
+    // The core ends the streams.
+    'STOP_COPY>STOP': NOTHING,
+    'PRE_COPY>RUNNING': NOTHING,
+    'PRE_COPY_P2P>RUNNING_P2P': NOTHING,
+    'RESUMING>STOP': NOTHING,
+  };
 
   constructor(
     private readonly name: string,
@@ -54,10 +40,10 @@ export class VirtioMigration implements MigrationOps, Arcs {
   ) {}
 
   arc(from: MigrationState, to: MigrationState): MigrationStream | undefined {
-    const step = STEPS[`${from}>${to}`];
+    const step = this.#arcs[`${from}>${to}`];
     if (step === undefined)
       throw new VfioError('EINVAL', `${this.name}: can't go from ${from} to ${to}`);
-    return step(this);
+    return step();
   }
 
   /** As much as all parts are now. */
@@ -66,29 +52,21 @@ export class VirtioMigration implements MigrationOps, Arcs {
     return size < 0 ? size : BigInt(size);
   }
 
-  stop(): undefined {
-    this.#setStopped(true);
-  }
-
-  run(): undefined {
-    this.#setStopped(false);
-  }
-
-  save(running: boolean): MigrationStream {
+  #save(running: boolean): MigrationStream {
     const { name, member, clock } = this;
     this.#saver = DevicePartsSaver.begin(name, member, this.#newObject(), clock, running);
     return this.#saver;
   }
 
-  finishSaving(): undefined {
+  #finishSaving(): undefined {
     this.#saver?.finish();
   }
 
-  load(): MigrationStream {
+  #load(): MigrationStream {
     return DevicePartsLoader.begin(this.name, this.member, this.#newObject());
   }
 
-  #setStopped(stopped: boolean): void {
+  #setStopped(stopped: boolean): undefined {
     const error = this.member.setStopped(stopped);
     if (error < 0)
       throw VfioError.fromErrno(error, `${this.name}: can't be ${stopped ? 'stopped' : 'let run'}`);

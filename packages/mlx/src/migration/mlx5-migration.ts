@@ -11,10 +11,7 @@ export interface Mlx5MigrationOptions {
   readonly reportsInit: boolean;
 }
 
-/** What an arc takes. */
-type Step = (migration: Mlx5Migration) => MigrationStream | undefined;
-
-const NOTHING: Step = () => undefined;
+const NOTHING = () => undefined;
 
 /** Migration of a ConnectX VF (drivers/vfio/pci/mlx5/main.c: mlx5vf_pci_step_device_state_locked). */
 export class Mlx5Migration implements MigrationOps {
@@ -23,16 +20,34 @@ export class Mlx5Migration implements MigrationOps {
   #state: MigrationState = 'RUNNING';
   #saving: SavingStream | undefined;
   #resuming: ResumingStream | undefined;
+  readonly #arcs: Readonly<Record<string, () => MigrationStream | undefined>> = {
+    'RUNNING>RUNNING_P2P': () => this.#suspendInitiator(),
+    'PRE_COPY>PRE_COPY_P2P': () => this.#suspendInitiator(),
+    'RUNNING_P2P>RUNNING': () => this.#resumeInitiator(),
+    'PRE_COPY_P2P>PRE_COPY': () => this.#resumeInitiator(),
+    'RUNNING_P2P>STOP': () => this.#suspendResponder(),
+    'STOP>RUNNING_P2P': () => this.#resumeResponder(),
+    'STOP>STOP_COPY': () => this.#save(false),
+    'RUNNING>PRE_COPY': () => this.#save(true),
+    'RUNNING_P2P>PRE_COPY_P2P': () => this.#save(true),
+    'PRE_COPY_P2P>STOP_COPY': () => this.#finishSaving(),
+    'PRE_COPY>RUNNING': () => this.#abandonSaving(),
+    'PRE_COPY_P2P>RUNNING_P2P': () => this.#abandonSaving(),
+    'STOP>RESUMING': () => this.#load(),
+    // The core ends the streams; images were loaded as they arrived.
+    'STOP_COPY>STOP': NOTHING,
+    'RESUMING>STOP': NOTHING,
+  };
 
   constructor(options: Mlx5MigrationOptions) {
     this.#o = options;
   }
 
   arc(from: MigrationState, to: MigrationState): MigrationStream | undefined {
-    const step = STEPS[`${from}>${to}`];
+    const step = this.#arcs[`${from}>${to}`];
     if (step === undefined)
       throw new VfioError('EINVAL', `${this.#o.name}: can't go from ${from} to ${to}`);
-    const stream = step(this);
+    const stream = step();
     this.#state = to;
     return stream;
   }
@@ -52,31 +67,29 @@ export class Mlx5Migration implements MigrationOps {
     this.#resuming?.fail();
   }
 
-  // --- steps of arcs ---
+  #suspendInitiator(): undefined {
+    this.#o.vhca.settle();
+    this.#check(this.#o.vhca.suspendInitiator(), 'kept from its peers');
+  }
 
-  command(error: number, what: string): undefined {
+  #suspendResponder(): undefined {
+    this.#o.vhca.settle();
+    this.#check(this.#o.vhca.suspendResponder(), 'stopped');
+  }
+
+  #resumeResponder(): undefined {
+    this.#check(this.#o.vhca.resumeResponder(), 'started');
+  }
+
+  #resumeInitiator(): undefined {
+    this.#check(this.#o.vhca.resumeInitiator(), 'let to its peers');
+  }
+
+  #check(error: number, what: string): undefined {
     if (error < 0) throw VfioError.fromErrno(error, `${this.#o.name}: can't be ${what}`);
   }
 
-  suspendInitiator(): undefined {
-    this.#o.vhca.settle();
-    this.command(this.#o.vhca.suspendInitiator(), 'kept from its peers');
-  }
-
-  suspendResponder(): undefined {
-    this.#o.vhca.settle();
-    this.command(this.#o.vhca.suspendResponder(), 'stopped');
-  }
-
-  resumeResponder(): undefined {
-    this.command(this.#o.vhca.resumeResponder(), 'started');
-  }
-
-  resumeInitiator(): undefined {
-    this.command(this.#o.vhca.resumeInitiator(), 'let to its peers');
-  }
-
-  save(track: boolean): MigrationStream {
+  #save(track: boolean): MigrationStream {
     const running = () => this.#state === 'PRE_COPY';
     this.#saving = SavingStream.begin({ ...this.#o, track, running });
     return this.#saving;
@@ -86,8 +99,8 @@ export class Mlx5Migration implements MigrationOps {
    * Stopped for good, the device is saved for the last time. If that fails it is let go again: the kernel leaves it
    * stopped while its user reads PRE_COPY_P2P, and only a reset helps then.
    */
-  finishSaving(): undefined {
-    this.suspendResponder();
+  #finishSaving(): undefined {
+    this.#suspendResponder();
     try {
       this.#saving?.finish();
     } catch (error) {
@@ -99,31 +112,12 @@ export class Mlx5Migration implements MigrationOps {
     }
   }
 
-  abandonSaving(): undefined {
+  #abandonSaving(): undefined {
     this.#saving?.abandon();
   }
 
-  load(): MigrationStream {
+  #load(): MigrationStream {
     this.#resuming = ResumingStream.begin(this.#o.name, this.#o.vhca);
     return this.#resuming;
   }
 }
-
-const STEPS: Readonly<Record<string, Step>> = {
-  'RUNNING>RUNNING_P2P': (vf) => vf.suspendInitiator(),
-  'PRE_COPY>PRE_COPY_P2P': (vf) => vf.suspendInitiator(),
-  'RUNNING_P2P>RUNNING': (vf) => vf.resumeInitiator(),
-  'PRE_COPY_P2P>PRE_COPY': (vf) => vf.resumeInitiator(),
-  'RUNNING_P2P>STOP': (vf) => vf.suspendResponder(),
-  'STOP>RUNNING_P2P': (vf) => vf.resumeResponder(),
-  'STOP>STOP_COPY': (vf) => vf.save(false),
-  'RUNNING>PRE_COPY': (vf) => vf.save(true),
-  'RUNNING_P2P>PRE_COPY_P2P': (vf) => vf.save(true),
-  'PRE_COPY_P2P>STOP_COPY': (vf) => vf.finishSaving(),
-  'PRE_COPY>RUNNING': (vf) => vf.abandonSaving(),
-  'PRE_COPY_P2P>RUNNING_P2P': (vf) => vf.abandonSaving(),
-  'STOP>RESUMING': (vf) => vf.load(),
-  // The core ends the streams; images were loaded as they arrived.
-  'STOP_COPY>STOP': NOTHING,
-  'RESUMING>STOP': NOTHING,
-};
