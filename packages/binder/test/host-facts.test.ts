@@ -107,5 +107,8 @@ describe('what is known of a machine', () => {
       /no such device; did you mean 0000:01:00.0/,
     );
     expect(() => findDevice(host, 'eth0')).toThrow(/not a PCI address/);
+    expect(() => findDevice(host, 'fedcba98:ff:1f.7')).toThrow(
+      /no such device; there are \d+ others/,
+    );
   });
 });

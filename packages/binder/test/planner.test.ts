@@ -349,6 +349,19 @@ describe('policies', () => {
     expect((await plan(X, BEST)).refusal).toContain('in no IOMMU group');
   });
 
+  test('in no-IOMMU mode a device without a group is bound, with a warning', async () => {
+    const { sysfs } = testbed();
+    const mode = '/sys/module/vfio/parameters/enable_unsafe_noiommu_mode';
+    const decide = async (value: string) =>
+      planner().plan(X, await onSysfs(changed(sysfs, { [mode]: value })).input(), BEST);
+    expect(await decide('N\n')).toMatchObject({ outcome: 'refused' });
+    const decision = await decide('Y\n');
+    expect(decision).toMatchObject({ outcome: 'bind', chosen: { driver: 'vfio-pci' } });
+    expect(decision.warnings).toEqual([
+      `${X} is in no IOMMU group: its DMA would reach all of memory (no-IOMMU mode is on)`,
+    ]);
+  });
+
   test('[binding:207] what could not be observed is in the record', async () => {
     const { unobserved } = await plan(A, BEST);
     expect(unobserved).toEqual(

@@ -94,7 +94,7 @@ export class Planner {
     const guards = targets.flatMap((one) =>
       guardsOf(host.devices.get(one.device)!, one.driver ?? undefined, host, usage),
     );
-    const refusal = answer.refusal ?? refusalOf(guards, force, group, targets, device);
+    const refusal = answer.refusal ?? refusalOf({ guards, force, group, targets, device, host });
     const done =
       targets.length > 0 && targets.every(({ driver, before }) => driver === before.driver);
     const outcome =
@@ -213,18 +213,22 @@ function target(device: DeviceFacts, { candidates, style }: PolicyAnswer): Targe
   };
 }
 
-function refusalOf(
-  guards: readonly Guard[],
-  force: boolean,
-  group: GroupFacts | undefined,
-  targets: readonly Target[],
-  device: DeviceFacts,
-): string | null {
+/** What a refusal comes from. */
+interface Obstacles {
+  readonly guards: readonly Guard[];
+  readonly force: boolean;
+  readonly group: GroupFacts | undefined;
+  readonly targets: readonly Target[];
+  readonly device: DeviceFacts;
+  readonly host: HostFacts;
+}
+
+function refusalOf({ guards, force, group, targets, device, host }: Obstacles): string | null {
   // What nobody can overrule is told first: forcing past the others would lead to it.
   const stopping = guards.find(({ forcible }) => !forcible) ?? (force ? undefined : guards[0]);
   if (stopping !== undefined)
     return `${stopping.text}${stopping.forcible ? '; say --force to do it all the same' : ''}`;
-  if (targets.length > 0 && device.group.value === null)
+  if (targets.length > 0 && device.group.value === null && host.noIommuMode !== true)
     return `${device.name}: in no IOMMU group; turn the IOMMU on (intel_iommu=on, or in the firmware)`;
   const left = group?.members.filter(
     (member) =>

@@ -104,6 +104,10 @@ export function cautions(
     texts.push(
       `the IOMMU group of ${name} is not known: others may have to come along, and without an IOMMU nothing can be bound`,
     );
+  if (group.value === null && host.noIommuMode)
+    texts.push(
+      `${name} is in no IOMMU group: its DMA would reach all of memory (no-IOMMU mode is on)`,
+    );
   if (isVga(device) && bootVga.value === undefined && driver.value) {
     const displays = [...host.devices.values()].filter(isVga);
     const only = displays.length === 1 ? ', and there is no other VGA' : '';

@@ -30,6 +30,8 @@ export interface HostFacts {
   readonly moduleDrivers: ReadonlyMap<string, readonly string[]>;
   readonly loadedModules: ReadonlySet<string>;
   readonly autoprobe: boolean | undefined;
+  /** Whether VFIO takes devices that no IOMMU confines (`enable_unsafe_noiommu_mode`); undefined where vfio is not loaded. */
+  readonly noIommuMode: boolean | undefined;
   /** What stands in the bus's folder of devices and is no function. */
   readonly ignored: readonly string[];
 }
@@ -58,6 +60,7 @@ export async function readHost(sysfs: Sysfs): Promise<HostFacts> {
     if (group.value) groups.set(group.value, [...(groups.get(group.value) ?? []), name]);
   const moduleDrivers = await readModuleDrivers(sysfs);
   const autoprobe = await readText(sysfs, `${BUS}/drivers_autoprobe`);
+  const noIommu = await readText(sysfs, '/sys/module/vfio/parameters/enable_unsafe_noiommu_mode');
   const release = await readRelease(sysfs);
   return {
     kind: sysfs.kind,
@@ -70,6 +73,7 @@ export async function readHost(sysfs: Sysfs): Promise<HostFacts> {
     moduleDrivers,
     loadedModules: await readLoadedModules(sysfs, moduleDrivers),
     autoprobe: typeof autoprobe === 'number' ? undefined : autoprobe.startsWith('1'),
+    noIommuMode: typeof noIommu === 'number' ? undefined : /^[Y1]/.test(noIommu),
     ignored: listed.filter((name) => !isKernelName(name)),
   };
 }
@@ -84,8 +88,10 @@ export function findDevice(host: HostFacts, text: string): DeviceFacts {
   const device = host.devices.get(address.toString());
   if (device !== undefined) return device;
   const near = nearest(address.toString(), [...host.devices.keys()]);
-  const hint =
-    near.length === 0 ? 'the machine has no PCI functions' : `did you mean ${near.join(' or ')}?`;
+  const { size } = host.devices;
+  const others =
+    near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there are ${size} others`;
+  const hint = size === 0 ? 'the machine has no PCI functions' : others;
   throw new VfioError('ENODEV', `${address}: no such device; ${hint}`);
 }
 
