@@ -18,7 +18,7 @@ function follow(): readonly string[] {
   // They would say that it is a package of its own, which nothing was installed for.
   delete files['package.json'];
   delete files['tsconfig.json'];
-  const shown = [...GUIDE.matchAll(/^```ts\n\/\/ (\S+)\n([\s\S]*?)^```/gm)];
+  const shown = [...GUIDE.matchAll(/^```ts\n\/\/ (\S+\.ts)\n([\s\S]*?)^```/gm)];
   for (const [, path, text] of shown) files[path!] = text!;
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(HOME + path), { recursive: true });
@@ -48,7 +48,12 @@ function typeErrors(): string {
 const shown = follow();
 
 test("the guide's files are those of a network card", () => {
-  expect(shown).toEqual(['src/nic.ts', 'src/acme-driver.ts', 'test/nic.test.ts']);
+  expect(shown).toEqual([
+    'src/nic.ts',
+    'src/acme-driver.ts',
+    'test/nic.test.ts',
+    'src/acme-core.ts',
+  ]);
 });
 
 test('the compiler has nothing against what the guide leads to', () => {
