@@ -1,6 +1,8 @@
 import {
   AuxiliaryBus,
   AuxiliaryDevice,
+  type AuxiliaryDeviceSpec,
+  type AuxiliaryDriver,
   auxiliaryDriverName,
   matchAuxiliary,
   Pairing,
@@ -27,14 +29,17 @@ function fixture() {
 
 describe('the auxiliary bus', () => {
   test.each([
-    ['[binding:240]', 'foo', 'bar', 3, 'foo.bar', true],
-    ['[binding:240]', 'foo', 'bar', 3, 'foo', false],
-    ['[binding:240]', 'foo', 'bar', 3, 'foo.bar.3', false],
-    ['[binding:241]', 'foo', 'b.ar', 3, 'foo.b.ar', true],
-    ['[binding:241]', 'foo', 'b.ar', 3, 'foo.b', false],
+    ['[binding:240 derived:99]', 'foo', 'bar', 3, 'foo.bar', true],
+    ['[binding:240 derived:99]', 'foo', 'bar', -3, 'foo.bar', true],
+    ['[binding:240 derived:99]', 'foo', 'bar', 3, 'foo.bar.3', false],
+    ['[binding:240 derived:100]', 'foo', 'bar', 3, 'foo', false],
+    ['[binding:240 derived:100]', 'foo', 'bar', 3, 'foo.ba', false],
+    ['[binding:241 derived:101]', 'foo', 'b.ar', 3, 'foo.b.ar', true],
+    ['[binding:241 derived:101]', 'foo', 'b.ar', 3, 'foo.b', false],
   ])('%s %s.%s.%i and %s: %s', (_, module, name, id, entry, matches) => {
     const { parent } = fixture();
     const device = new AuxiliaryDevice({ module, name, id, parent });
+    expect(device.name).toBe(`${module}.${name}.${id}`);
     expect(matchAuxiliary([entry], device) !== undefined).toBe(matches);
   });
 
@@ -101,7 +106,7 @@ describe('the auxiliary bus', () => {
     ]);
   });
 
-  test('a uevent carries the modalias', () => {
+  test('[derived:106] a uevent carries the modalias', () => {
     const { core, publish } = fixture();
     publish('mlx5_core', 'eth', 0);
     expect(core.uevents.events.at(-1)).toMatchObject({
@@ -109,53 +114,63 @@ describe('the auxiliary bus', () => {
     });
   });
 
-  test('a probe that fails leaves the device unbound', () => {
+  test.each([
+    ['the driver', true],
+    ['the device', false],
+  ])('[derived:107] whichever comes second, a driver is asked: %s first', (_, driverFirst) => {
+    const { bus, publish } = fixture();
+    const asked: string[] = [];
+    const driver = {
+      name: 'asked',
+      ids: ['foo.bar'],
+      probe: ({ name }: AuxiliaryDevice, id: string) => asked.push(`${name} by ${id}`),
+    };
+    if (driverFirst) bus.register(driver);
+    const device = publish('foo', 'bar', 0);
+    if (!driverFirst) bus.register(driver);
+    expect(asked).toEqual(['foo.bar.0 by foo.bar']);
+    expect(device.driver?.name).toBe('asked');
+  });
+
+  test('[derived:108] a probe that fails leaves the device there, and unbound', () => {
     const { bus, publish } = fixture();
     bus.register({ name: 'broken', ids: ['foo.bar'], probe: () => -5 });
-    expect(publish('foo', 'bar', 0).driver).toBeUndefined();
+    const device = publish('foo', 'bar', 0);
+    expect([bus.devices.get('foo.bar.0'), device.driver]).toEqual([device, undefined]);
+  });
+
+  test('[derived:105] a driver needs a table, of ids that are not too long, and a probe', () => {
+    const { bus, driver } = fixture();
+    for (const ids of [[], ['x'.repeat(40)]])
+      expect(() => bus.register(driver('bad', ...ids))).toThrow(
+        expect.objectContaining({ code: 'EINVAL' }),
+      );
+    // @ts-expect-error A driver without a probe is none.
+    const lame: AuxiliaryDriver = { name: 'lame', ids: ['foo.bar'] };
+    expect(lame).not.toHaveProperty('probe');
   });
 
   test.each([
-    [{ module: '', name: 'bar' }, 'EINVAL'],
-    [{ module: 'foo', name: '' }, 'EINVAL'],
-  ])('what lacks a name is refused: %j', (names, code) => {
-    const { bus, parent } = fixture();
-    expect(() => bus.publish({ ...names, id: 0, parent })).toThrow(
+    ['[derived:102] a parent: there is none', { parent: undefined }, 'EINVAL', 0],
+    ['[derived:102] a name: there is none', { name: '' }, 'EINVAL', 0],
+    ['[derived:103] a module: it is released', { module: '' }, 'EINVAL', 1],
+    ['[derived:104] a name of its own: it is released', {}, 'EEXIST', 1],
+  ])('a child that lacks %s', (_, lacking, code, times) => {
+    const { bus, parent, publish } = fixture();
+    publish('foo', 'bar', 0);
+    let released = 0;
+    const release = () => {
+      released += 1;
+    };
+    const spec = { module: 'foo', name: 'bar', id: 0, parent, release, ...lacking };
+    expect(() => bus.publish(spec as AuxiliaryDeviceSpec)).toThrow(
       expect.objectContaining({ code }),
     );
+    expect(released).toBe(times);
+    expect([...bus.devices.keys()]).toEqual(['foo.bar.0']);
   });
 
-  test('a name that is taken is EEXIST, a driver without a table or with a long id EINVAL', () => {
-    const { bus, driver, publish } = fixture();
-    publish('foo', 'bar', -1);
-    expect(() => publish('foo', 'bar', -1)).toThrow(expect.objectContaining({ code: 'EEXIST' }));
-    expect(() => bus.register(driver('none'))).toThrow(expect.objectContaining({ code: 'EINVAL' }));
-    expect(() => bus.register(driver('long', 'x'.repeat(40)))).toThrow(
-      expect.objectContaining({ code: 'EINVAL' }),
-    );
-  });
-
-  test.each([
-    [{ name: '' }, 'EINVAL', 0],
-    [{ module: '' }, 'EINVAL', 1],
-    [{}, 'EEXIST', 1],
-  ])(
-    'a child that can not be published is released once there is one: %j',
-    (lacking, code, times) => {
-      const { bus, parent, publish } = fixture();
-      publish('foo', 'bar', 0);
-      let released = 0;
-      const release = () => {
-        released += 1;
-      };
-      const spec = { module: 'foo', name: 'bar', id: 0, parent, release, ...lacking };
-      expect(() => bus.publish(spec)).toThrow(expect.objectContaining({ code }));
-      expect(released).toBe(times);
-      expect([...bus.devices.keys()]).toEqual(['foo.bar.0']);
-    },
-  );
-
-  test('the last reference releases a device', async () => {
+  test('[derived:103] the last reference releases a device', async () => {
     const { bus, parent } = fixture();
     let released = 0;
     const device = bus.publish({

@@ -4,6 +4,8 @@ import { TAG_DEVICE_PARTS } from './saving.js';
 import { type AdminMember, devPartsObject } from './virtio-pci.js';
 
 const INITIAL_BUFFER = 1 << 20;
+/** Bytes of {@link devPartsObject}. */
+const HEADER = 8;
 
 /** A device's state on its way in: every complete record is sent to the device (virtio/migrate.c: virtiovf_resume_write). */
 export class DevicePartsLoader implements MigrationStream {
@@ -48,6 +50,3 @@ export class DevicePartsLoader implements MigrationStream {
     return this.#buffer.subarray(HEADER);
   }
 }
-
-/** Bytes of {@link devPartsObject}. */
-const HEADER = 8;
