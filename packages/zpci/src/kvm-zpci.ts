@@ -50,6 +50,8 @@ export interface KvmZpciOptions {
   readonly summaryBits?: number;
   /** Firmware's answer to setting or clearing forwarding; true without it. */
   readonly setForwarding?: (zdev: ZpciFunction, on: boolean) => boolean;
+  /** Firmware's answer to enabling or disabling a function (CLP set PCI function): 0 or a negated errno; 0 without it. */
+  readonly setFunction?: (zdev: ZpciFunction, enable: boolean) => number;
 }
 
 const ZPCI_NR_DEVICES = 512;
@@ -61,12 +63,14 @@ export class KvmZpci {
   readonly #interpreting = new Set<object>();
   readonly #interpretation: boolean;
   readonly #setForwarding: (zdev: ZpciFunction, on: boolean) => boolean;
+  readonly #setFunction: (zdev: ZpciFunction, enable: boolean) => number;
   #freeSummaryBits: number;
 
   constructor(options: KvmZpciOptions = {}) {
     this.#interpretation = interpretationAllowed(options.machine ?? INTERPRETING_MACHINE);
     this.#freeSummaryBits = options.summaryBits ?? ZPCI_NR_DEVICES;
     this.#setForwarding = options.setForwarding ?? (() => true);
+    this.#setFunction = options.setFunction ?? (() => 0);
   }
 
   /** A virtual machine is created; `vm` is the handle under which user space ties it to devices. */
@@ -84,30 +88,37 @@ export class KvmZpci {
    * Gives a function to a virtual machine (kvm_s390_pci_register_kvm). Where the machine interprets, the function is
    * enabled anew for the guest, which changes its handle.
    *
-   * @returns 0, or `-EINVAL` for a function that a virtual machine has already and for a virtual machine that is none.
+   * @returns 0; `-EINVAL` for a function that a virtual machine has already and for a virtual machine that is none; what
+   *   firmware refuses with.
    */
   register(zdev: ZpciFunction, vm: object): number {
     const guest = this.#guests.get(vm);
     if (zdev.kzdev !== undefined || zdev.gisa !== 0 || guest === undefined) return -EINVAL;
+    if (this.#interpretation) {
+      if (!this.#interpreting.has(vm)) {
+        this.#interpreting.add(vm);
+        guest.interpret?.();
+      }
+      const error = this.#designate(zdev, guest.gisa);
+      if (error < 0) {
+        zdev.gisa = 0;
+        return error;
+      }
+    }
     zdev.kzdev = { vm, guest, forwarded: undefined };
     this.#functions.get(vm)!.push(zdev);
-    if (!this.#interpretation) return 0;
-    if (!this.#interpreting.has(vm)) {
-      this.#interpreting.add(vm);
-      guest.interpret?.();
-    }
-    reenable(zdev, guest.gisa);
     return 0;
   }
 
-  /** Takes it back and makes it usable by the host (kvm_s390_pci_unregister_kvm). */
+  /** Takes it back and makes it usable by the host, if firmware lets it (kvm_s390_pci_unregister_kvm). */
   unregister(zdev: ZpciFunction): void {
     const { kzdev } = zdev;
     if (kzdev === undefined) return;
     if (zdev.gisa !== 0) {
       // Whatever firmware says: the device is about to go.
       if (this.#stopForwarding(zdev, kzdev) < 0) this.#forgetForwarding(kzdev);
-      reenable(zdev, 0);
+      this.#designate(zdev, 0);
+      zdev.gisa = 0;
     }
     const list = this.#functions.get(kzdev.vm)!;
     list.splice(list.indexOf(zdev), 1);
@@ -165,15 +176,19 @@ export class KvmZpci {
     return 0;
   }
 
+  /** A designation takes effect when the function is enabled, so it goes down and up: 0 or a negated errno. */
+  #designate(zdev: ZpciFunction, gisa: number): number {
+    const down = zdev.enabled ? this.#setFunction(zdev, false) : 0;
+    if (down < 0) return down;
+    zdev.disable();
+    zdev.gisa = gisa;
+    const up = this.#setFunction(zdev, true);
+    if (up === 0) zdev.enable();
+    return up;
+  }
+
   #forgetForwarding(kzdev: KvmZpciDevice): void {
     this.#freeSummaryBits += 1;
     kzdev.forwarded = undefined;
   }
-}
-
-/** A designation takes effect when the function is enabled, so it goes down and up. */
-function reenable(zdev: ZpciFunction, gisa: number): void {
-  zdev.disable();
-  zdev.gisa = gisa;
-  zdev.enable();
 }

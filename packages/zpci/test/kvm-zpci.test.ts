@@ -123,6 +123,26 @@ describe('a function that a virtual machine gets', () => {
     expect(forward(host, { fh: zdev.fh })).toBe(0);
   });
 
+  it.each([
+    ['disable', false, true],
+    ['enable', true, false],
+  ])('stays the host’s if firmware refuses to %s it', (_, refused, enabled) => {
+    let refuses = true;
+    const setFunction = (__: unknown, enable: boolean) =>
+      refuses && enable === refused ? -EIO : 0;
+    const { kvm, vm } = setUp({ setFunction });
+    const zdev = recordedFunction();
+    expect(kvm.register(zdev, vm)).toBe(-EIO);
+    expect([zdev.gisa, zdev.kzdev, zdev.enabled]).toEqual([0, undefined, enabled]);
+    expect(kvm.functions(vm)).toEqual([]);
+    refuses = false;
+    expect(kvm.register(zdev, vm)).toBe(0);
+    refuses = true;
+    kvm.unregister(zdev);
+    expect([zdev.gisa, zdev.kzdev, zdev.enabled]).toEqual([0, undefined, enabled]);
+    expect(kvm.functions(vm)).toEqual([]);
+  });
+
   it('is taken back with forwarding off even if firmware refuses to clear it', () => {
     const host = setUp({ summaryBits: 1, setForwarding: (_, on) => on });
     const [first, second] = [recordedFunction(), recordedFunction({ fh: 0x80020001 })];
