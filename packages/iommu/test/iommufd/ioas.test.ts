@@ -36,6 +36,8 @@ describe('mapping into an IOAS', () => {
     expect(iommufd.map(ioas, ARENA, PAGE, { iova: ULONG_MAX })).toBe(EOVERFLOW);
     expect(iommufd.map(ioas, ARENA, ULONG_MAX)).toBe(EOVERFLOW);
     expect(iommufd.map(ioas, ULONG_MAX - 10n, PAGE)).toBe(EOVERFLOW);
+    // Before anybody asks what for.
+    expect(iommufd.map(ioas, ARENA, PAGE, { iova: ULONG_MAX, flags: 0 })).toBe(EOVERFLOW);
     expect(iommufd.map(ioas, ARENA, 0)).toBe(EINVAL);
   });
 

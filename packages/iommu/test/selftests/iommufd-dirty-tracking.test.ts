@@ -99,9 +99,10 @@ describe.each([
       iommufd.getDirty(hwpt, MOCK_START + 1, size),
       iommufd.getDirty(hwpt, MOCK_START, size, { page: 0 }),
       iommufd.getDirty(hwpt, MOCK_START, size + 1),
-      iommufd.getDirty(hwpt, MOCK_START, 0),
+      iommufd.getDirty(hwpt, 0, 0),
     ];
     expect(bad).toEqual([EINVAL, EINVAL, EINVAL, EINVAL]);
+    expect(iommufd.getDirty(hwpt, MOCK_START, 0)).toBe(EOVERFLOW);
     expect(iommufd.getDirty(hwpt, 0xffff_ffff_ffff_f000n, 2 * PAGE)).toBe(EOVERFLOW);
     expect(iommufd.getDirty(99, MOCK_START, size)).toBe(ENOENT);
     expect(iommufd.getDirty(iommufd.hwptAlloc(device.id, ioas), MOCK_START, size)).toBe(EOPNOTSUPP);

@@ -1,4 +1,6 @@
 // Cases of tools/testing/selftests/iommu/iommufd.c, by their names: what each asserts, in our own words and calls.
+
+import type { DmaBufFile } from '@vfiokit/uapi';
 import { describe, expect, test } from 'vitest';
 import {
   EADDRINUSE,
@@ -138,7 +140,7 @@ describe.each(IOAS_VARIANTS)('iommufd_ioas (%s)', (_name, domains, memlock) => {
   test('dmabuf_simple, dmabuf_revoke: a device’s memory by its dma-buf, as long as that may be used', () => {
     const { mock, iommufd, ioas, devices } = ready();
     let revoked = false;
-    const buffer = {
+    const buffer: DmaBufFile = {
       kind: 'dma-buf' as const,
       get revoked() {
         return revoked;
@@ -157,6 +159,12 @@ describe.each(IOAS_VARIANTS)('iommufd_ioas (%s)', (_name, domains, memlock) => {
       EINVAL,
       EINVAL,
     ]);
+    const page = { iova: 0xe0000000n, length: BigInt(PAGE) };
+    const ways: readonly DmaBufFile['map'][] = [() => [page, page], () => []];
+    for (const map of ways) {
+      const other: DmaBufFile = { ...buffer, map };
+      expect(iommufd.mapFile(ioas, mock.host.fd(other), 0, PAGE, base + 0x20000)).toBe(EINVAL);
+    }
     revoked = true;
     expect(reaches()).toEqual(devices.map(() => undefined));
     expect(iommufd.mapFile(ioas, fd, 0, PAGE, base + 0x20000)).toBe(ENODEV);
@@ -172,6 +180,8 @@ describe.each(IOAS_VARIANTS)('iommufd_ioas (%s)', (_name, domains, memlock) => {
     expect(iommufd.mapFile(ioas, fd, 0, 0, base)).toBe(EINVAL);
     expect(iommufd.mapFile(ioas, fd, 0xffff_ffff_ffff_f000n, 2 * PAGE, base)).toBe(EOVERFLOW);
     expect(iommufd.mapFile(99, fd, 0, PAGE, base)).toBe(ENOENT);
+    expect(iommufd.mapFile(99, fd, 0, PAGE, 2n ** 64n - 1n)).toBe(EOVERFLOW);
+    expect(iommufd.mapFile(99, fd, 0, 2n ** 64n - 1n, base)).toBe(EOVERFLOW);
     expect(iommufd.mapFile(ioas, fd, PAGE, 2 * PAGE, base)).toBe(BigInt(base));
   });
 

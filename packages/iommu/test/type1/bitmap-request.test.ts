@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EINVAL } from '../support/errno.js';
+import { EINVAL, EOVERFLOW } from '../support/errno.js';
 import { ARENA, TestHost } from '../support/host.js';
 
 const [READ_WRITE, VADDR] = [3, 4];
@@ -31,6 +31,9 @@ describe('the bitmap that a call brings along', () => {
     expect(container.unmapDirty(0, 0x10000, bitmap)).toBe(EINVAL);
     expect(container.unmapDirty(0, 0x10000, { ...bitmap, pgsize: 0x2000 })).toBe(EINVAL);
     expect(container.unmapDirty(0, 0x10000, { ...bitmap, pgsize: 0x1000 })).toBe(0x10000n);
+    const last = 2n ** 64n - 0x1000n;
+    expect(container.unmapDirty(last, 0x2000, { ...bitmap, pgsize: 0x4000 })).toBe(EINVAL);
+    expect(container.unmapDirty(last, 0x2000, { ...bitmap, pgsize: 0x1000 })).toBe(EOVERFLOW);
   });
 
   test('goes neither with all mappings nor with virtual addresses', () => {

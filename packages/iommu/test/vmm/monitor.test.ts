@@ -1,7 +1,9 @@
 import {
   AddressSpace,
   type DmaSpace,
+  EXPLICIT,
   type FillProblem,
+  Iommufd,
   MAP_ALL,
   PAPR_BRIDGE,
   SHADOW,
@@ -81,6 +83,29 @@ describe('giving devices spaces', () => {
     expect(guest.monitor.spaces).toEqual([]);
     expect(two.device.iommuGroup!.ownerClaimed).toBe(false);
   });
+
+  test.each(['type1 v2', 'iommufd', 'spapr-tce v2'] as const)(
+    'a space of %s that the last group has left is closed, and made anew for the next',
+    (kind) => {
+      const guest = new Guest(kind, EXPLICIT);
+      const { process } = guest.host;
+      /** Open files, and address spaces of an iommufd. */
+      const held = () => {
+        const open = Array.from({ length: 64 }, (_, fd) => process.fds.get(fd)).filter(
+          (file) => file !== undefined,
+        );
+        const spaces = open.map((file) => (file instanceof Iommufd ? file.snapshots().length : 0));
+        return spaces.reduce((sum, count) => sum + count, open.length);
+      };
+      const device = guest.assign();
+      const before = held();
+      const space = guest.monitor.connect(device);
+      expect(held()).toBeGreaterThan(before);
+      guest.monitor.disconnect(device);
+      expect([held(), process.lockedBytes]).toEqual([before, 0]);
+      expect(guest.monitor.connect(device)).not.toBe(space);
+    },
+  );
 
   test('[iommu:245] spaces that can do the same lead to the same decisions', () => {
     const traces = (['type1 v2', 'iommufd'] as const).map((kind) => {
