@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type System, UnixTransport, VfioUserServer } from '../src/index.js';
+import { collectGarbage } from './garbage.js';
 import { bytes, json, message, u32, u64 } from './peer.js';
 import {
   gone,
@@ -188,6 +189,34 @@ describe.skipIf(system === undefined)('descriptors of the running system', () =>
     os.close(client.fd);
     await gone(server);
     server.close();
+  });
+
+  test('memory that was lent is unmapped once nobody can reach it', async () => {
+    const unmapped: number[] = [];
+    const watched: System = {
+      ...os,
+      munmap(address, length) {
+        unmapped.push(length);
+        return os.munmap(address, length);
+      },
+    };
+    const { descriptors } = new UnixTransport(watched);
+    const lend = () => {
+      const { fd } = memfd(os, 0x3000);
+      const window = { offset: 0, size: 0x3000, writable: true, map: true };
+      const file = descriptors.open(fd, window);
+      if (typeof file === 'number') throw new Error(String(file));
+      file.view(0, 4)!.fill(1);
+      file.release();
+    };
+    lend();
+    expect(unmapped).toEqual([]);
+    while (unmapped.length === 0) {
+      collectGarbage();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(unmapped).toEqual([0x3000]);
+    expect(descriptors.mapped).toBe(0);
   });
 
   test('untrusted clients have their files read and written unless they are sealed', async () => {

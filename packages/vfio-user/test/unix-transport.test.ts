@@ -16,6 +16,7 @@ import { TestDevice } from './test-device.js';
 
 const DONTWAIT = 0x40;
 const EAGAIN = 11;
+const EMFILE = 24;
 const path = socketPath('transport');
 
 afterEach(() => rmSync(path, { force: true }));
@@ -134,6 +135,27 @@ describe.skipIf(system === undefined)('a UNIX socket with descriptors', () => {
     os.close(clients[0]!.fd);
     await gone(servers[0]!);
     for (const server of servers) server.close();
+  });
+
+  test('a client that can not be accepted yet is not tried all the time', async () => {
+    let tries = 0;
+    const short: System = {
+      ...os,
+      accept(fd) {
+        tries += 1;
+        return tries === 1 ? -EMFILE : os.accept(fd);
+      },
+    };
+    const transport = new UnixTransport(short);
+    const server = await VfioUserServer.listen({ device: new TestDevice(), transport, path });
+    const client = new SocketClient(os, os.connect(path));
+    for (let turns = 0; turns < 20; turns += 1)
+      await new Promise((resolve) => setImmediate(resolve));
+    expect(tries).toBe(1);
+    expect((await client.ask(message(1, json('{}\0')))).data[8]).toBe(1);
+    os.close(client.fd);
+    await gone(server);
+    server.close();
   });
 
   test('only the user who serves may connect', async () => {

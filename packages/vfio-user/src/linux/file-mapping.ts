@@ -14,12 +14,20 @@ const CHUNK = 2 ** 30;
 /** Below this a loop is faster than making a view to copy from. */
 const SMALL = 32;
 
+/** Where bytes were lent of a mapping that is gone. */
+export interface LentRange {
+  readonly address: number;
+  readonly length: number;
+}
+
 /** What a mapping is made of. */
 interface FileMappingOptions {
   readonly system: System;
   readonly fd: number;
   readonly file: Readonly<FileIdentity>;
   readonly writable: boolean;
+  /** Unmaps what was lent when nobody can reach it any more. It has to outlive the mapping, or it never does. */
+  readonly unreachable: FinalizationRegistry<LentRange>;
   /** The last window was released. */
   readonly gone: (mapping: FileMapping) => void;
 }
@@ -105,11 +113,8 @@ export class FileMapping implements ClientFile {
 
   /** Puts empty memory in the place of what was lent, to be unmapped when nobody can reach it any more. */
   #releaseLent(): void {
-    const { system } = this.o;
+    const { system, unreachable } = this.o;
     const { size } = this.o.file;
-    const unreachable = new FinalizationRegistry<{ address: number; length: number }>(
-      ({ address, length }) => system.munmap(address, length),
-    );
     for (let number = 0; number * CHUNK < size; number += 1) {
       const address = this.address + number * CHUNK;
       const length = Math.min(CHUNK, size - number * CHUNK);

@@ -1,7 +1,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { EFAULT, EIO, ENODEV } from '@vfiokit/uapi';
 import type { ClientFile, Descriptors, FileWindow } from '../transport/descriptors.js';
-import { FileMapping } from './file-mapping.js';
+import { FileMapping, type LentRange } from './file-mapping.js';
 import type { FileIdentity, System } from './system.js';
 
 const F_SEAL_SHRINK = 0x2;
@@ -28,11 +28,16 @@ export class LinuxDescriptors implements Descriptors {
     size: 0,
   };
   readonly #mappings: FileMapping[] = [];
+  readonly #unreachable: FinalizationRegistry<LentRange>;
 
   constructor(
     private readonly system: System,
     private readonly trust: MemoryTrust,
-  ) {}
+  ) {
+    this.#unreachable = new FinalizationRegistry(({ address, length }) =>
+      system.munmap(address, length),
+    );
+  }
 
   /** How many files are mapped. */
   get mapped(): number {
@@ -65,7 +70,16 @@ export class LinuxDescriptors implements Descriptors {
     const gone = (mapping: FileMapping) => {
       this.#mappings.splice(this.#mappings.indexOf(mapping), 1);
     };
-    const mapping = known ?? FileMapping.create({ system, fd, file: { ...file }, writable, gone });
+    const mapping =
+      known ??
+      FileMapping.create({
+        system,
+        fd,
+        file: { ...file },
+        writable,
+        unreachable: this.#unreachable,
+        gone,
+      });
     if (typeof mapping === 'number') return mapping;
     if (known === undefined) this.#mappings.push(mapping);
     system.close(fd);

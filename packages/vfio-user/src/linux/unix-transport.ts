@@ -1,5 +1,5 @@
 import { lstatSync, type Stats, unlinkSync } from 'node:fs';
-import { EACCES, EADDRINUSE, ENOENT, ENOTDIR, errnoName, VfioError } from '@vfiokit/uapi';
+import { EACCES, EADDRINUSE, EAGAIN, ENOENT, ENOTDIR, errnoName, VfioError } from '@vfiokit/uapi';
 import type { SharedMemory } from '../session/regions.js';
 import type { Channel, ChannelUser, Listener, Transport } from '../transport/channel.js';
 import { LinuxDescriptors, type MemoryTrust } from './linux-descriptors.js';
@@ -7,6 +7,8 @@ import type { System } from './system.js';
 import { type Company, UnixChannel, type Waiting } from './unix-channel.js';
 
 const BACKLOG = 16;
+/** How long a client waits that could not be accepted, for want of a descriptor, until it is tried again. */
+const RETRY_MILLISECONDS = 100;
 /** struct sockaddr_un has 108, the last of which is NUL. */
 const LONGEST_PATH = 107;
 /** Only the user who serves may connect. */
@@ -140,6 +142,7 @@ class UnixListener implements Listener {
   #unwatch: (() => void) | undefined;
   /** The socket, which somebody may put another one in the place of. */
   readonly #own: Stats | undefined;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly system: System,
@@ -154,13 +157,21 @@ class UnixListener implements Listener {
   pause(): void {
     this.#unwatch?.();
     this.#unwatch = undefined;
+    clearTimeout(this.#retry);
   }
 
   resume(): void {
     this.#unwatch ??= this.system.watch(this.fd, 'readable', () => {
       const client = this.system.accept(this.fd);
       if (client >= 0) this.connected(client);
+      else if (client !== -EAGAIN) this.#wait();
     });
+  }
+
+  /** The client is still there, and would be reported again and again. */
+  #wait(): void {
+    this.pause();
+    this.#retry = setTimeout(() => this.resume(), RETRY_MILLISECONDS);
   }
 
   [Symbol.dispose](): void {
