@@ -6,6 +6,7 @@ export type { Guard, GuardCode } from './decision/guards.js';
 export type { Operation, StepName, Target } from './decision/operation.js';
 export * from './decision/planner.js';
 export { renderDecision } from './decision/render-decision.js';
+export { wrapText } from './decision/text-layout.js';
 export { type Fact, unreadable } from './facts/attribute-reader.js';
 export { type DeviceFacts, describeClass } from './facts/device-facts.js';
 export {

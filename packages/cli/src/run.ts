@@ -10,7 +10,7 @@ import {
   UsageError,
 } from './command.js';
 import type { Io } from './io.js';
-import { table } from './output.js';
+import { table, width } from './output.js';
 
 /** Loads a command when it is asked for, so that the others cost nothing. */
 export type CommandTable = Readonly<Record<string, () => Promise<Command>>>;
@@ -219,11 +219,19 @@ async function commandHelp(command: Command, io: Io): Promise<void> {
   );
   // Where several values may stand, their name is followed by dots.
   const synopsis = command.variadic === true ? usage.replace(/^(.*USAGE.*)$/m, '$1…') : usage;
-  for (const line of synopsis.trimEnd().split('\n'))
-    io.print((io.colors.bold('') === '' ? plain(line) : line).trimEnd());
+  const { wrapText } = await import('@vfiokit/binder');
+  for (const line of synopsis.trimEnd().split('\n')) {
+    const text = (io.colors.bold('') === '' ? plain(line) : line).trimEnd();
+    // What an option is for stands behind its name, a gap of four apart.
+    const [, name = '', purpose = text] = /^(.*?\S {4})(\S.*)$/.exec(text) ?? [];
+    const indent = ' '.repeat(width(name));
+    const [first = '', ...rest] = wrapText(purpose, Math.max(20, io.columns - width(name)));
+    io.print(`${name}${first}`.trimEnd());
+    for (const more of rest) io.print(`${indent}${more}`.trimEnd());
+  }
   io.print();
   if (command.ownMachines !== true) {
-    io.print('--machine and --variant say on which machine: vfiokit --help tells of them.');
+    io.print('--machine and --variant: vfiokit --help tells of them.');
     io.print();
   }
   io.print(io.colors.bold(command.examples.length === 1 ? 'EXAMPLE' : 'EXAMPLES'));

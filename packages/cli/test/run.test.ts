@@ -107,7 +107,7 @@ describe('a command line', () => {
     expect(status).toBe(0);
     expect(out).toContain('--limit');
     expect(out).toContain('  vfiokit look 0000:00:02.0 --deep');
-    expect(out).toContain('--machine and --variant say on which machine');
+    expect(out).toContain('--machine and --variant: vfiokit --help tells of them');
     expect((await call('alone', '--help')).out).not.toContain('--machine');
     expect((await call('file', '--help')).out).toContain('<PATH>…');
   });

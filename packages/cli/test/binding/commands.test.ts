@@ -70,6 +70,15 @@ describe('show', () => {
 });
 
 describe('plan', () => {
+  test('shows its options on a narrow terminal, further lines under the first', async () => {
+    const io = captureIo(60);
+    await run(['plan', '--help'], COMMANDS, io);
+    const lines = io.out.slice(0, io.out.indexOf('EXAMPLES'));
+    expect(lines.filter((line) => line.length > 60)).toEqual([]);
+    expect(lines.join('\n')).toMatch(/^ +--policy=<P> {4}How to choose: .*\n {22}[a-z]/m);
+    expect(lines.join('\n')).not.toContain('\n\n\n');
+  });
+
   test('answers in its first line, and tells why', async () => {
     const { status, out } = await server('plan', '0000:17:00.1');
     expect(status).toBe(0);
