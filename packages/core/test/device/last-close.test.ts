@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { bridge, Machine } from './fixture.js';
+
+const EINVAL = 22;
 
 /** A function behind a port, which can be reset alone and with its bus. */
 function behindPort() {
@@ -24,5 +26,21 @@ describe('the last close', () => {
     machine.open(core).close();
     expect(core.needsReset).toBe(false);
     expect(port.tryLock()).toBe(true);
+  });
+
+  it.each([
+    ['saves it as it is, and resets', true],
+    ['leaves it as it is', false],
+  ])('%s where the configuration of the open does not fit any more', (_, resetWorks) => {
+    // Or it would be saved once more when it goes to sleep.
+    using machine = new Machine({ parameters: { disable_idle_d3: true } });
+    const pdev = machine.add('0000:00:03.0', resetWorks ? {} : { facts: { resetMethods: [] } });
+    const device = machine.open(machine.bind(pdev));
+    vi.spyOn(pdev, 'loadSavedState').mockReturnValue(-EINVAL);
+    const saved = vi.spyOn(pdev, 'saveState');
+    machine.trace(pdev).take();
+    device.close();
+    expect(saved).toHaveBeenCalledTimes(resetWorks ? 1 : 0);
+    expect(machine.trace(pdev).log.includes('W16@4=0400')).toBe(resetWorks);
   });
 });

@@ -51,6 +51,11 @@ export function aligned(value: number, unit: number): boolean {
   return units === Math.floor(units);
 }
 
+/** Whether a number holds a field's value: above 2^53 only multiples of 2 KiB can be told apart, and nothing else can be mapped. */
+export function exact(value: bigint): boolean {
+  return BigInt(Number(value)) === value;
+}
+
 /** The next multiple of a power of two, or the number itself. */
 export function alignUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;

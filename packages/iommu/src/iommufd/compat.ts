@@ -34,7 +34,7 @@ import {
   vfioIommuType1DmaUnmap,
   vfioIommuType1Info,
 } from '@vfiokit/uapi';
-import { ADDRESS_END, wraps } from '../address/address.js';
+import { ADDRESS_END, exact, isMultiple, wraps } from '../address/address.js';
 import { userSizes } from '../address/page-sizes.js';
 import { iovaRanges } from '../type1/get-info.js';
 import type { IommufdContext } from './context.js';
@@ -83,7 +83,8 @@ function checkExtension(context: IommufdContext, extension: number): number {
     case VFIO_UNMAP_ALL:
       return context.noiommu ? 0 : 1;
     case VFIO_NOIOMMU_IOMMU:
-      return context.parameters.enableUnsafeNoiommuMode ? 1 : 0;
+      // It says that this is built in (CONFIG_VFIO_NOIOMMU), whether or not it is enabled.
+      return 1;
     case VFIO_DMA_CC_IOMMU:
       return cacheCoherent(context);
     default:
@@ -153,8 +154,9 @@ function mapDma(context: IommufdContext, argument: IoctlArgument, caller: Proces
   const ioas = context.compatIoas;
   if (ioas === undefined) return -ENODEV;
   if (wraps(vaddr, size)) return -EOVERFLOW;
-  if (size === 0n) return -EINVAL;
+  if (size === 0n || !isMultiple(size | iova, ioas.alignment)) return -EINVAL;
   if (wraps(iova, size)) return -EOVERFLOW;
+  if (!exact(vaddr) || !exact(iova) || !exact(size)) return -EINVAL;
   if (!context.faults.allocates()) return -ENOMEM;
   const length = Number(size);
   const source = { type: 'user', process: caller, address: Number(vaddr) } as const;
@@ -189,7 +191,7 @@ function unmapDma(context: IommufdContext, argument: IoctlArgument): number {
 /** Without large pages areas are cut at the borders of a range, so that they can be unmapped in parts. */
 function cutAt(ioas: Ioas, iova: bigint, size: bigint): number {
   if (ioas.hugePages || size === 0n || wraps(iova, size)) return 0;
-  return ioas.cut(Number(iova)) || ioas.cut(Number(iova + size));
+  return ioas.cut(Number(iova + size)) || ioas.cut(Number(iova));
 }
 
 function unmapRange(context: IommufdContext, ioas: Ioas, iova: bigint, size: bigint): Unmapped {

@@ -191,7 +191,8 @@ export const hwptGetDirtyBitmap = command(
     if (flags & ~IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR || reserved !== 0) return -EOPNOTSUPP;
     const hwpt = context.find(hwptId, HwptPaging);
     if (typeof hwpt === 'number') return hwpt;
-    if (length === 0n) return -EINVAL;
+    // The last byte of nothing lies before its first one; only from 0 on that is everything, which no bitmap holds.
+    if (length === 0n) return iova === 0n ? -EINVAL : -EOVERFLOW;
     if (wraps(iova, length)) return -EOVERFLOW;
     const granule = BigInt(hwpt.ioas.alignment);
     if ((iova | length) % granule || pageSize === 0n || (iova | length) % pageSize) return -EINVAL;

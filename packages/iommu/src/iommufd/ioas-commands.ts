@@ -24,7 +24,7 @@ import {
   type Process,
   type VfioFile,
 } from '@vfiokit/uapi';
-import { ADDRESS_END, type AddressRange, lastOf, wraps } from '../address/address.js';
+import { ADDRESS_END, type AddressRange, exact, lastOf, wraps } from '../address/address.js';
 import { DMA_READ, DMA_WRITE, type DmaAccess } from '../hardware/dma.js';
 import { MemFile } from '../memory/mem-file.js';
 import { command } from './command.js';
@@ -252,9 +252,4 @@ function sourceOf(file: VfioFile, start: bigint, length: bigint): IoSource | num
   const address = Number(range.iova + start);
   const memory = { address, size: Number(length), writable: true, deviceMemory: true };
   return { type: 'dma-buf', buffer, memory };
-}
-
-/** Above 2^53 only multiples of 2 KiB can be told apart: nothing else can be mapped there. */
-function exact(value: bigint): boolean {
-  return BigInt(Number(value)) === value;
 }
