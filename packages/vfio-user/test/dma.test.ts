@@ -134,10 +134,30 @@ describe('memory that only the client reaches', () => {
     read = ask();
     answer(peer, { ...read, count: 3 }, [1, 2, 3]);
     read = ask();
+    answer(peer, { ...read, count: 5 }, [1, 2, 3, 4]);
+    read = ask();
     answer(peer, { ...read, command: DMA_WRITE }, [1, 2, 3, 4]);
     answer(peer, ask(), [1, 2, 3, 4]);
-    expect(results).toEqual([-EFAULT, -5, -5, -5, 0]);
+    expect(results).toEqual([-EFAULT, -5, -5, -5, -5, 0]);
     expect(peer.stays).toBe(true);
+  });
+
+  test.each([
+    ['another address', u64(0x18, 1)],
+    ['another count', u64(0x10, 2)],
+    ['another count in 12 bytes', u64(0x10, 2).slice(0, 12)],
+    ['half of an address', u64(0x10).slice(0, 4)],
+  ])('[vfio-user:130] a DMA_WRITE that is answered with %s has failed', async (_, payload) => {
+    using stage = await bench();
+    const peer = stage.hello();
+    peer.map(0, 0x1000);
+    let result: number | undefined;
+    stage.memory.writeLater(0x10, Uint8Array.of(1), (value) => {
+      result = value;
+    });
+    const [write] = asked(peer);
+    answer(peer, write!, [], { payload });
+    expect(result).toBe(-5);
   });
 
   test.each([0, 12, 16])(
