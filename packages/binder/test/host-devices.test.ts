@@ -106,6 +106,30 @@ describe('detaching and reattaching as libvirt does', () => {
     expect(await native.live(X)).toEqual({ driver: null, override: null });
   });
 
+  test('the native mode gives back the driver and the override that were there; libvirt lets the kernel choose', async () => {
+    for (const [mode, expected] of [
+      ['native', { driver: 'e1000e', override: 'foo' }],
+      ['compat', { driver: 'e1000e', override: null }],
+    ] as const) {
+      const { devices, live, write } = libvirt({ mode });
+      await write(`devices/${A}/driver_override`, 'foo');
+      await devices.detach(managed(A));
+      expect((await live(A)).driver).toBe('vfio-pci');
+      await devices.reattach(A);
+      expect(await live(A)).toEqual(expected);
+    }
+  });
+
+  test('the native mode takes a detach back that fails, under an override of its own and all', async () => {
+    const { devices, live, write } = libvirt({
+      mode: 'native',
+      fail: (path) => (path.endsWith('drivers_probe') ? -5 : undefined),
+    });
+    await write(`devices/${A}/driver_override`, 'foo');
+    await expect(devices.detach(managed(A))).rejects.toMatchObject({ code: 'EIO' });
+    expect(await live(A)).toEqual({ driver: 'e1000e', override: 'foo' });
+  });
+
   test('[binding:178] an override that can not be written ends it, by name', async () => {
     const { devices, writes } = libvirt({
       fail: (path) => (path.endsWith('driver_override') ? -13 : undefined),

@@ -1,10 +1,13 @@
 import { readText, type Sysfs } from '@vfiokit/driver-model';
-import { errnoName, VfioError } from '@vfiokit/uapi';
-import { driverLink, overridePath, overrideText } from '../decision/operation.js';
+import { EBUSY, errnoName, VfioError } from '@vfiokit/uapi';
+import { overridePath, overrideText, unbindPath } from '../decision/operation.js';
 import { type DeviceFacts, readDevice } from '../facts/device-facts.js';
 import { libvirtMatch } from '../modules/best-match.js';
 import { GENERIC_DRIVER } from '../policy/generic.js';
+import type { JournalTarget } from '../transaction/journal.js';
+import { readLive } from '../transaction/live-device.js';
 import type { ModuleLoader } from '../transaction/module-loader.js';
+import { restoreDevice } from '../transaction/restore-device.js';
 import { findDriver } from './find-driver.js';
 
 /** Who has a device: a hypervisor driver such as `QEMU`, and its guest. */
@@ -30,8 +33,8 @@ export interface TrackedDevice extends HostDevice {
   readonly usedBy: Owner | undefined;
   /** Set when libvirt bound it itself: only then a reattach does anything. */
   readonly unbindFromStub: boolean;
-  /** The override that was there before; only the native mode gives it back. */
-  readonly overrideBefore: string | null;
+  /** What it was before it was bound here; only the native mode gives it back by that. */
+  readonly found?: JournalTarget;
 }
 
 export interface HostDevicesOptions {
@@ -78,10 +81,9 @@ export class HostDevices {
     if (device.stub === 'none')
       throw new VfioError('EINVAL', `${address}: no stub driver is configured for it`);
     const driver = await this.#stubDriver(device);
-    const live = await this.#live(address);
-    const bound = live.driver.value ?? null;
-    const overrideBefore = live.override.value ?? null;
-    const tracked = { ...device, driver, usedBy: undefined, overrideBefore };
+    const found = await this.#found(address, driver);
+    const bound = found.before.driver;
+    const tracked = { ...device, driver, usedBy: undefined };
     if (bound === driver) {
       // It was there already: a later reattach then leaves it there.
       this.#track({ ...tracked, unbindFromStub: false });
@@ -94,18 +96,13 @@ export class HostDevices {
     );
     try {
       if (bound !== null)
-        await this.#write(
-          `${BUS}/drivers/${bound}/unbind`,
-          address,
-          `${address}: can't be unbound from ${bound}`,
-        );
+        await this.#write(unbindPath(bound), address, `${address}: can't be unbound from ${bound}`);
       await this.#write(`${BUS}/drivers_probe`, address, `${address}: can't be probed`);
       if (this.options.mode === 'native') await this.#verify(address, driver);
     } catch (error) {
-      if (this.options.mode === 'native') await this.#putBack(address, bound, overrideBefore);
-      throw error;
+      throw this.options.mode === 'native' ? await this.#takenBack(found, error) : error;
     }
-    this.#track({ ...tracked, unbindFromStub: true });
+    this.#track({ ...tracked, unbindFromStub: true, found });
   }
 
   /** Gives a device back to the host. @throws VfioError for an active device, or a step that fails. */
@@ -243,7 +240,6 @@ export class HostDevices {
       driver: name,
       usedBy: undefined,
       unbindFromStub: false,
-      overrideBefore: null,
     });
   }
 
@@ -269,17 +265,22 @@ export class HostDevices {
   }
 
   async #unbindFromStub(address: string, tracked: TrackedDevice | undefined): Promise<void> {
+    if (this.options.mode === 'native' && tracked?.found !== undefined) {
+      const { found } = tracked;
+      const restored = await restoreDevice(this.sysfs, found, this.#unbind);
+      if (restored.kind === 'needs-attention')
+        throw VfioError.fromErrno(restored.errno ?? -EBUSY, restored.note);
+      return;
+    }
     const { driver } = await this.#live(address);
-    const native = this.options.mode === 'native';
-    const override = native ? (tracked?.overrideBefore ?? null) : null;
     await this.#write(
       overridePath(address),
-      overrideText(override),
+      overrideText(null),
       `${address}: the override can't be cleared`,
     );
     if (driver.value)
       await this.#write(
-        `${BUS}/drivers/${driver.value}/unbind`,
+        unbindPath(driver.value),
         address,
         `${address}: can't be unbound from ${driver.value}`,
       );
@@ -296,11 +297,22 @@ export class HostDevices {
       );
   }
 
-  async #putBack(address: string, bound: string | null, override: string | null): Promise<void> {
-    await this.sysfs.write(overridePath(address), overrideText(override));
-    const now = await this.sysfs.readLink(driverLink(address));
-    if (typeof now === 'number' && bound !== null)
-      await this.sysfs.write(`${BUS}/drivers/${bound}/bind`, address);
+  /** Takes a detach back that failed: the error, with what could not be taken back. */
+  async #takenBack(found: JournalTarget, error: unknown): Promise<unknown> {
+    const restored = await restoreDevice(this.sysfs, found, this.#unbind);
+    if (restored.kind !== 'needs-attention' || !(error instanceof VfioError)) return error;
+    return new VfioError(error.code, `${error.message}; ${restored.note}`, { cause: error });
+  }
+
+  readonly #unbind = (device: string, driver: string): Promise<number> =>
+    this.sysfs.write(unbindPath(driver), device);
+
+  /** What a device is before it is bound to a driver. */
+  async #found(address: string, driver: string): Promise<JournalTarget> {
+    const live = await readLive(this.sysfs, address);
+    if (live === undefined) throw new VfioError('ENODEV', `${address}: no such device`);
+    const before = { driver: live.driver, override: live.override ?? null };
+    return { device: address, driver, before, identity: live.identity };
   }
 
   async #live(address: string): Promise<DeviceFacts> {
