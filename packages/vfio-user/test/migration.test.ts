@@ -56,6 +56,8 @@ describe('features', () => {
     const peer = stage.hello();
     expect(peer.feature(PROBE | GET | 99).error).toBe(EINVAL);
     expect(peer.feature(STATE).error).toBe(EINVAL);
+    expect(peer.feature(STATE, u32(2, 0)).error).toBe(EINVAL);
+    expect(peer.feature(PROBE | STATE).error).toBe(EINVAL);
     expect(peer.errno(16, u32(8))).toBe(EINVAL);
     expect(peer.feature(GET | SET | STATE, u32(2, 0)).error).toBe(EINVAL);
     expect(peer.feature(SET | 1, u64(0)).error).toBe(EINVAL);
