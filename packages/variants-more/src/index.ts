@@ -12,7 +12,7 @@ export { FakePdsCore, type FakePdsCoreOptions, FakePdsVf } from './pds/fake-pds-
 export * from './pds/pds-adminq.js';
 export { PdsCore } from './pds/pds-core.js';
 export { pdsDriver } from './pds/pds-driver.js';
-export { FakeQatMigDevice, FakeQatPf } from './qat/fake-qat-pf.js';
+export { FakeQatMigDevice, FakeQatPf, type QatCapabilities } from './qat/fake-qat-pf.js';
 export { QAT_VFIO_PCI } from './qat/qat-driver.js';
 export { QAT_STATE_SIZE, type QatMigDevice, QatPf } from './qat/qat-pf.js';
 export { registerVariantsMore, type VariantsMoreOptions } from './register.js';

@@ -5,6 +5,7 @@ import {
   FakeQatMigDevice,
   FakeQatPf,
   QAT_VFIO_PCI,
+  type QatCapabilities,
   type QatMigDevice,
   QatPf,
 } from '../src/index.js';
@@ -15,7 +16,17 @@ const ENOTTY = 25;
 const ENOMEM = 12;
 const EINVAL = 22;
 const IDS = { vendor: 0x8086, device: 0x4941 };
-const SETUP = 64;
+/** Preamble, section CONFIG, and three sections of 4 bytes in it. */
+const SETUP = 16 + 16 + 3 * (16 + 4);
+
+/** The setup part of a device with these capabilities. */
+function setupOf(capabilities: Partial<QatCapabilities>): Uint8Array {
+  const device = new FakeQatMigDevice();
+  device.capabilities = { ...device.capabilities, ...capabilities };
+  const state = new Uint8Array(4096);
+  expect(device.saveSetup(state)).toBe(SETUP);
+  return state.subarray(0, SETUP);
+}
 
 /** A PF whose driver can't do everything that migration takes. */
 class HalfPf extends QatPf {
@@ -84,14 +95,42 @@ describe('a QuickAssist VF', () => {
     expect(readAll(file)).toHaveLength(4096 - SETUP);
   });
 
-  it('[derived:185 derived:186] takes no more than 4096 bytes, and checks the setup once it is there', () => {
+  it('[derived:185] takes no more than 4096 bytes', () => {
     using vf = qat();
     const file = vf.client.setMigrationState('RESUMING')!;
     expect(file.write(new Uint8Array(4097))).toBe(-ENOMEM);
-    expect(file.write(new Uint8Array(SETUP - 1))).toBe(SETUP - 1);
+    expect(file.write(setupOf({}))).toBe(SETUP);
+    expect(file.write(new Uint8Array(4096 - SETUP + 1))).toBe(-ENOMEM);
+    expect(file.write(new Uint8Array(4096 - SETUP))).toBe(4096 - SETUP);
+  });
+
+  it.each([{ gencap: 2 }, { gencap: 3 }, { svcmap: 3 }, { extdc: 1 }])(
+    '[derived:186] refuses a setup that it does not fit, with the write that completes it: %o',
+    (capabilities) => {
+      using vf = qat();
+      const file = vf.client.setMigrationState('RESUMING')!;
+      const setup = setupOf(capabilities);
+      expect(file.write(setup.subarray(0, SETUP - 1))).toBe(SETUP - 1);
+      expect(file.write(setup.subarray(SETUP - 1))).toBe(-EINVAL);
+      // It is not checked again.
+      expect(file.write(new Uint8Array(1))).toBe(1);
+    },
+  );
+
+  it('takes the setup of a device that can do less', () => {
+    const pf = new FakeQatPf();
+    pf.migDevice(0).capabilities = { gencap: 7, svcmap: 1, extdc: 3 };
+    using vf = qat(pf);
+    const setup = setupOf({ gencap: 5, extdc: 2 });
+    expect(vf.client.setMigrationState('RESUMING')!.write(setup)).toBe(SETUP);
+    expect(pf.migDevice(0).log).toContain('loadSetup');
+  });
+
+  it('refuses what is no setup as soon as that shows', () => {
+    using vf = qat();
+    const file = vf.client.setMigrationState('RESUMING')!;
+    expect(file.write(new Uint8Array(15))).toBe(15);
     expect(file.write(new Uint8Array(1))).toBe(-EINVAL);
-    // It is not checked again.
-    expect(file.write(new Uint8Array(1))).toBe(1);
   });
 
   it('tells its PF of everything', () => {
