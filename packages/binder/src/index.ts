@@ -29,6 +29,7 @@ export { EMITTED_TOOLS, emit } from './interop/emit.js';
 export { findDriver } from './libvirt/find-driver.js';
 export * from './libvirt/host-devices.js';
 export * from './libvirt/node-device.js';
+export type { StubMode } from './libvirt/stub-binding.js';
 export * from './modules/alias-index.js';
 export * from './modules/best-match.js';
 export * from './modules/binary-index.js';

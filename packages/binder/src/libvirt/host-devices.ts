@@ -1,14 +1,12 @@
 import { readText, type Sysfs } from '@vfiokit/driver-model';
-import { EBUSY, errnoName, VfioError } from '@vfiokit/uapi';
-import { overridePath, overrideText, unbindPath } from '../decision/operation.js';
+import { VfioError } from '@vfiokit/uapi';
 import { type DeviceFacts, readDevice } from '../facts/device-facts.js';
 import { libvirtMatch } from '../modules/best-match.js';
 import { GENERIC_DRIVER } from '../policy/generic.js';
 import type { JournalTarget } from '../transaction/journal.js';
-import { readLive } from '../transaction/live-device.js';
 import type { ModuleLoader } from '../transaction/module-loader.js';
-import { restoreDevice } from '../transaction/restore-device.js';
 import { findDriver } from './find-driver.js';
+import { StubBinding, type StubMode } from './stub-binding.js';
 
 /** Who has a device: a hypervisor driver such as `QEMU`, and its guest. */
 export interface Owner {
@@ -41,8 +39,8 @@ export interface HostDevicesOptions {
   readonly loader: ModuleLoader;
   /** The text of the running kernel's `modules.alias`; undefined if it can't be read. */
   readonly index: () => Promise<string | undefined>;
-  /** `compat` does what libvirt does, its gaps included; `native` verifies, and restores what it found. */
-  readonly mode?: 'compat' | 'native';
+  /** `compat` without it. */
+  readonly mode?: StubMode;
   /** Resets a device before and after a guest has it. @throws VfioError. */
   readonly reset?: (device: DeviceFacts, inactive: ReadonlySet<string>) => Promise<void>;
 }
@@ -53,16 +51,19 @@ const STUBS: ReadonlySet<string> = new Set([GENERIC_DRIVER, 'pciback']);
 
 /**
  * libvirt's keeping of host devices, step by step: what it detaches, to whom it gives it, and how it comes back
- * (virhostdev.c, virpci.c).
+ * (virhostdev.c).
  */
 export class HostDevices {
   readonly #active = new Map<string, TrackedDevice>();
   readonly #inactive = new Map<string, TrackedDevice>();
+  readonly #stub: StubBinding;
 
   constructor(
     private readonly sysfs: Sysfs,
     private readonly options: HostDevicesOptions,
-  ) {}
+  ) {
+    this.#stub = new StubBinding(sysfs, options.mode ?? 'compat');
+  }
 
   /** Devices that guests have. */
   get active(): ReadonlyMap<string, TrackedDevice> {
@@ -81,43 +82,30 @@ export class HostDevices {
     if (device.stub === 'none')
       throw new VfioError('EINVAL', `${address}: no stub driver is configured for it`);
     const driver = await this.#stubDriver(device);
-    const found = await this.#found(address, driver);
-    const bound = found.before.driver;
-    const tracked = { ...device, driver, usedBy: undefined };
-    if (bound === driver) {
-      // It was there already: a later reattach then leaves it there.
-      this.#track({ ...tracked, unbindFromStub: false });
-      return;
-    }
-    await this.#write(
-      overridePath(address),
+    const found = await this.#stub.bind(address, driver);
+    // One that was there already is left there by a later reattach.
+    const unbindFromStub = found !== undefined;
+    this.#track({
+      ...device,
       driver,
-      `${address}: the override can't be set to ${driver}`,
-    );
-    try {
-      if (bound !== null)
-        await this.#write(unbindPath(bound), address, `${address}: can't be unbound from ${bound}`);
-      await this.#write(`${BUS}/drivers_probe`, address, `${address}: can't be probed`);
-      if (this.options.mode === 'native') await this.#verify(address, driver);
-    } catch (error) {
-      throw this.options.mode === 'native' ? await this.#takenBack(found, error) : error;
-    }
-    this.#track({ ...tracked, unbindFromStub: true, found });
+      usedBy: undefined,
+      unbindFromStub,
+      ...(unbindFromStub ? { found } : {}),
+    });
   }
 
   /** Gives a device back to the host. @throws VfioError for an active device, or a step that fails. */
   async reattach(address: string): Promise<void> {
     this.#refuseActive(address, 'reattach');
     const tracked = this.#inactive.get(address);
-    if (tracked?.unbindFromStub) await this.#unbindFromStub(address, tracked);
+    if (tracked?.unbindFromStub) await this.#stub.unbind(address, tracked.found);
     this.#inactive.delete(address);
   }
 
   /** The administrator's own reattach: gives it back whoever took it. */
   async reattachManually(address: string): Promise<void> {
     this.#refuseActive(address, 'reattach');
-    const tracked = this.#inactive.get(address);
-    await this.#unbindFromStub(address, tracked);
+    await this.#stub.unbind(address, this.#inactive.get(address)?.found);
     this.#inactive.delete(address);
   }
 
@@ -264,67 +252,10 @@ export class HostDevices {
     if (problems[0] !== undefined) throw problems[0];
   }
 
-  async #unbindFromStub(address: string, tracked: TrackedDevice | undefined): Promise<void> {
-    if (this.options.mode === 'native' && tracked?.found !== undefined) {
-      const { found } = tracked;
-      const restored = await restoreDevice(this.sysfs, found, this.#unbind);
-      if (restored.kind === 'needs-attention')
-        throw VfioError.fromErrno(restored.errno ?? -EBUSY, restored.note);
-      return;
-    }
-    const { driver } = await this.#live(address);
-    await this.#write(
-      overridePath(address),
-      overrideText(null),
-      `${address}: the override can't be cleared`,
-    );
-    if (driver.value)
-      await this.#write(
-        unbindPath(driver.value),
-        address,
-        `${address}: can't be unbound from ${driver.value}`,
-      );
-    await this.#write(`${BUS}/drivers_probe`, address, `${address}: can't be probed`);
-  }
-
-  /** What libvirt leaves out: looks whether the probe has bound anything. */
-  async #verify(address: string, driver: string): Promise<void> {
-    const bound = (await this.#live(address)).driver.value ?? null;
-    if (bound !== driver)
-      throw new VfioError(
-        'ENODEV',
-        `${address}: ${driver} did not take it; it is bound to ${bound ?? 'nothing'}`,
-      );
-  }
-
-  /** Takes a detach back that failed: the error, with what could not be taken back. */
-  async #takenBack(found: JournalTarget, error: unknown): Promise<unknown> {
-    const restored = await restoreDevice(this.sysfs, found, this.#unbind);
-    if (restored.kind !== 'needs-attention' || !(error instanceof VfioError)) return error;
-    return new VfioError(error.code, `${error.message}; ${restored.note}`, { cause: error });
-  }
-
-  readonly #unbind = (device: string, driver: string): Promise<number> =>
-    this.sysfs.write(unbindPath(driver), device);
-
-  /** What a device is before it is bound to a driver. */
-  async #found(address: string, driver: string): Promise<JournalTarget> {
-    const live = await readLive(this.sysfs, address);
-    if (live === undefined) throw new VfioError('ENODEV', `${address}: no such device`);
-    const before = { driver: live.driver, override: live.override ?? null };
-    return { device: address, driver, before, identity: live.identity };
-  }
-
   async #live(address: string): Promise<DeviceFacts> {
     const facts = await readDevice(this.sysfs, address);
     if (facts.ids.value === undefined) throw new VfioError('ENODEV', `${address}: no such device`);
     return facts;
-  }
-
-  async #write(path: string, text: string, message: string): Promise<void> {
-    const result = await this.sysfs.write(path, text);
-    if (result >= 0) return;
-    throw VfioError.fromErrno(result, `${message} (${errnoName(result)})`);
   }
 
   #track(device: TrackedDevice): void {
