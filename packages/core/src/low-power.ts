@@ -2,6 +2,7 @@ import type { RuntimePm } from '@vfiokit/pci';
 import { EINVAL, type EventFd } from '@vfiokit/uapi';
 import type { MemoryLock } from './memory-lock.js';
 
+/** What of an open device {@link LowPower} puts to sleep and wakes. */
 export interface LowPowerDevice {
   readonly runtimePm: RuntimePm;
   readonly memoryLock: MemoryLock;

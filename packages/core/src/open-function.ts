@@ -14,6 +14,7 @@ import { VFIO_PCI_DRIVERS } from './tokens.js';
 import { VfioPci } from './vfio-pci.js';
 import type { VfioPciDriver } from './vfio-pci-driver.js';
 
+/** Which driver opens the function, and on what host. */
 export interface OpenFunctionOptions extends CoreOptions {
   /** The driver to bind to, or the name of one that `register` puts there; plain vfio-pci without it. */
   readonly driver?: VfioPciDriver | string;

@@ -30,6 +30,7 @@ export const VFIO_PCI: VfioPciDriver = {
   },
 };
 
+/** How vfio-pci-core is built and loaded; what is left out is as the kernel has it. */
 export interface CoreOptions {
   readonly parameters?: Partial<ModuleParameters>;
   readonly kernel?: Partial<KernelConfig>;

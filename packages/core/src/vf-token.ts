@@ -69,12 +69,17 @@ export function matchName(text: string, name: string): NameMatch {
   let rest = text.slice(name.length);
   if (rest !== '' && !rest.startsWith(' ')) return 'other';
   let token: Uint8Array | undefined;
-  for (rest = rest.trimStart(); rest !== ''; rest = rest.trimStart()) {
+  for (rest = skipSpaces(rest); rest !== ''; rest = skipSpaces(rest)) {
     if (token !== undefined || !rest.startsWith('vf_token=')) return 'malformed';
     const value = rest.slice('vf_token='.length);
     token = parseUuid(value.slice(0, UUID_LENGTH));
     rest = value.slice(UUID_LENGTH);
-    if (token === undefined || (rest !== '' && !rest.startsWith(' '))) return 'malformed';
+    if (token === undefined) return 'malformed';
   }
   return { token };
+}
+
+/** Spaces only: a tab is an option that nobody knows. */
+function skipSpaces(text: string): string {
+  return text.replace(/^ +/, '');
 }

@@ -33,6 +33,8 @@ describe('the name that GET_DEVICE_FD is given', () => {
     `${NAME} vf_token=`,
     `${NAME} vf_token=${TEXT.slice(1)}`,
     `${NAME} vf_token=${TEXT}x`,
+    `${NAME} vf_token=${TEXT}\t`,
+    `${NAME} \t`,
     `${NAME} vf_token=${TEXT} vf_token=${TEXT}`,
     `${NAME} vf_token=zz112233-4455-6677-8899-aabbccddeeff`,
   ])('[core:C2.65] "%s" is malformed', (text) => {

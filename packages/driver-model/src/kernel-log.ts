@@ -1,6 +1,7 @@
 /** How urgent a line of the kernel's log is. */
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 
+/** One message in the kernel's log. */
 export interface LogLine {
   readonly level: LogLevel;
   /** The device or driver that the line is about. */

@@ -12,6 +12,7 @@ import {
 } from '@vfiokit/pci';
 import type { RegisterHook } from './config-owner.js';
 
+/** What {@link BaseAddressRegisters} shows the sizes of. */
 export interface BarsOptions {
   readonly vconfig: Uint8Array;
   /** BAR 0 to 5 and the ROM, as the host assigned them. */

@@ -10,6 +10,7 @@ import {
 import type { RegisterHook } from './config-owner.js';
 import type { ConfigEffects } from './effects.js';
 
+/** What the COMMAND register depends on and acts on. */
 export interface CommandOptions {
   readonly config: ConfigAccess;
   readonly vconfig: Uint8Array;

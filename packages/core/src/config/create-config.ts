@@ -30,6 +30,7 @@ export type ConfigFunction = Pick<
   'config' | 'resources' | 'vendor' | 'device' | 'isVirtfn' | 'noCommandMemory'
 >;
 
+/** What decides the view that an open device gives of its configuration space. */
 export interface CreateConfigOptions {
   readonly pdev: ConfigFunction;
   readonly effects: ConfigEffects;

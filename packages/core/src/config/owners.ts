@@ -55,6 +55,7 @@ interface OwnerRule {
 const READ_ONLY: OwnerRule = { read: 'direct', write: 'none' };
 const OPEN_BODY: OwnerRule = { read: 'direct', write: 'raw' };
 
+/** What the rules of the owners of a layout are made from. */
 export interface OwnersOptions {
   readonly layout: ConfigLayout;
   readonly config: ConfigAccess;

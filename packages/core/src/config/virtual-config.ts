@@ -7,6 +7,7 @@ import type { OwnedRange } from './config-owner.js';
 import { DwordMasks } from './dword-masks.js';
 import { interceptsRead, interceptsWrite, OwnerRules } from './owner-rules.js';
 
+/** What a {@link VirtualConfig} stands between. */
 export interface VirtualConfigOptions {
   /** The hardware. */
   readonly config: ConfigAccess;

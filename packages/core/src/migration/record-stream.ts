@@ -15,6 +15,7 @@ export interface RecordHeader {
   readonly tag: number;
 }
 
+/** The 16 bytes in front of a record. */
 export function encodeRecordHeader({ size, flags, tag }: RecordHeader): Uint8Array {
   const bytes = new Uint8Array(RECORD_HEADER_SIZE);
   const view = new DataView(bytes.buffer);
@@ -25,6 +26,7 @@ export function encodeRecordHeader({ size, flags, tag }: RecordHeader): Uint8Arr
   return bytes;
 }
 
+/** Reads what {@link encodeRecordHeader} wrote. A size above 2^53 is rounded. */
 export function decodeRecordHeader(bytes: Uint8Array): RecordHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, RECORD_HEADER_SIZE);
   return {

@@ -22,6 +22,7 @@ export interface MsixTable {
   readonly size: number;
 }
 
+/** What is known of a BAR when its device opens. */
 export interface BarOptions {
   readonly pdev: Pick<PciDevice, 'resources' | 'barMemory'>;
   readonly index: number;

@@ -22,6 +22,7 @@ import { VgaRegion } from './vga-region.js';
 
 const BARS = [0, 1, 2, 3, 4, 5] as const;
 
+/** What {@link FixedRegions} is made from at the first open. */
 export interface FixedRegionsOptions {
   readonly pdev: PciDevice;
   readonly kernel: KernelConfig;

@@ -200,6 +200,18 @@ describe('VFIO_DEVICE_PCI_HOT_RESET', () => {
     expect(hotReset(device, machine.process, ...fds)).toBe(0);
   });
 
+  it('knows no flags', () => {
+    const { machine, pdevs, bind } = behindPort();
+    const [core] = pdevs.map(bind);
+    const group = machine.openGroup(core!);
+    const fd = machine.process.fds.install(group);
+    const device = machine.open(core!, group);
+    const ask = (flags: number) =>
+      device.ioctl(HOT_RESET, words(16, flags, 1, fd), machine.process);
+    expect(ask(1)).toBe(-EINVAL);
+    expect(ask(0)).toBe(0);
+  });
+
   it('[core:C6.7] gives up if a member is busy with its memory', () => {
     const { machine, port, pdevs, bind } = behindPort();
     const [first, second] = pdevs.map(bind);

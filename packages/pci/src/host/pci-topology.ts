@@ -13,6 +13,7 @@ import { type PciPlatform, PLAIN_PLATFORM } from './pci-platform.js';
 import type { IdlePolicy } from './runtime-pm.js';
 import type { VirtualFunctionBus } from './sriov.js';
 
+/** What is the same for all functions of a machine. */
 export interface PciTopologyOptions {
   /** What the machine decides. */
   readonly platform?: PciPlatform;

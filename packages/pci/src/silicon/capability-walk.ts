@@ -55,6 +55,7 @@ export interface CapabilityProblem {
   readonly problem: string;
 }
 
+/** What a list of capabilities holds, and what is wrong with it. */
 export interface CapabilityWalk<C extends Capability> {
   /** In the order of the list. */
   readonly capabilities: readonly C[];

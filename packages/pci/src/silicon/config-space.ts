@@ -26,6 +26,7 @@ export interface RegisterWrite {
   readonly after: number;
 }
 
+/** What a configuration space starts from. Masks and contents are indexed by register address. */
 export interface ConfigSpaceOptions {
   /** Power-on contents; what is missing up to `size` is zero. */
   readonly bytes: Uint8Array;

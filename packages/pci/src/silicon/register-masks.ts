@@ -21,6 +21,7 @@ export interface RegisterMasks {
   readonly powerOn: Uint8Array;
 }
 
+/** What is known of a function when its masks are worked out. */
 export interface RegisterMaskInput {
   /** As long as the space. */
   readonly config: Uint8Array;

@@ -17,6 +17,7 @@ export interface ResetRegisters {
   readonly isBridge: boolean;
 }
 
+/** Who carries out what a write to these registers asks for. */
 export interface ResetEffects {
   /** A function level reset was asked for. */
   functionReset(): void;
