@@ -171,6 +171,19 @@ describe('the end of a connection', () => {
     ]);
   });
 
+  test('a client in memory that neither takes replies nor stops to send is told so', async () => {
+    using stage = await bench();
+    const { client } = stage.hello();
+    client.room = 10;
+    const read = message(9, bytes(u64(0), u32(4, 20000)));
+    const sendOn = () => {
+      for (;;) client.send(read);
+    };
+    expect(sendOn).toThrow(expect.objectContaining({ code: 'EAGAIN' }));
+    client.drain();
+    expect(client.user?.paused).toBe(false);
+  });
+
   test.each([
     ['a region read', message(9, bytes(u64(0), u32(4, 2 ** 20)), { id: 2 }), 32 + 2 ** 20],
     ['a state', message(17, u32(8 + 20000, 20000), { id: 2 }), 24 + 20000],

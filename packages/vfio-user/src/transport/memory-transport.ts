@@ -19,11 +19,17 @@ export class MemoryClient {
   room = Number.POSITIVE_INFINITY;
   user: ChannelUser | undefined;
 
-  /** Sends bytes, in portions that the server's buffer has room for; descriptors travel with the first byte. */
+  /**
+   * Sends bytes, in portions that the server's buffer has room for; descriptors travel with the first byte.
+   *
+   * @throws VfioError EAGAIN where the server takes no more until it is rid of its replies ({@link drain}).
+   */
   send(bytes: Uint8Array, fds: readonly number[] = []): void {
     for (let at = 0; at < bytes.length; ) {
       const { user } = this;
       if (user === undefined) return;
+      if (user.inbox.room === 0)
+        throw new VfioError('EAGAIN', 'client: the server takes no more; drain its replies first');
       const portion = bytes.subarray(at, at + user.inbox.room);
       user.inbox.bytes.set(portion, user.inbox.tail);
       user.received(portion.length, at === 0 ? fds : []);
