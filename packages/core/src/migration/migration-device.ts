@@ -98,7 +98,8 @@ export class MigrationDevice {
   #arc(next: MigrationState): MigrationDataFile | undefined {
     const from = this.#state;
     const stream = this.ops.arc(from, next);
-    if (this.#file !== undefined && !(isSaving(from) && isSaving(next))) this.#endTransfer();
+    // Nothing leads from RESUMING to a state that saves, so what goes on is always a file to read.
+    if (!isSaving(next)) this.#endTransfer();
     this.#state = next;
     if (stream === undefined) return undefined;
     this.#file = new MigrationDataFile(stream, this);

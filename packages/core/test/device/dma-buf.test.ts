@@ -1,10 +1,12 @@
 import { FdTable } from '@vfiokit/uapi';
 import { describe, expect, it, vi } from 'vitest';
+import { DmaBuf } from '../../src/dma-buf.js';
 import { openAdapter } from './fixture.js';
 
 const EINVAL = 22;
 const EMFILE = 24;
 const ENODEV = 19;
+const RESET = 0x3b6f;
 const FEATURE = 0x3b75;
 const GET = 0x10000;
 const DMA_BUF = 11;
@@ -32,6 +34,17 @@ describe('lending device memory', () => {
     using adapter = openAdapter();
     adapter.machine.vfio.unbind(adapter.core);
     expect(lend(adapter, [0n, 0x1000n])).toBe(-ENODEV);
+  });
+
+  it('pauses while the function is reset', () => {
+    using adapter = openAdapter();
+    const buffer = adapter.process.fds.get(lend(adapter, [0n, 0x1000n]));
+    if (!(buffer instanceof DmaBuf)) throw new TypeError('no dma-buf');
+    const told: (boolean | 'reset')[] = [];
+    buffer.attach({ peerToPeer: true, moved: (usable) => told.push(usable) });
+    adapter.pdev.resetHooks = { prepare: () => told.push('reset') };
+    expect(adapter.device.ioctl(RESET, 0, adapter.process)).toBe(0);
+    expect(told).toEqual([false, 'reset', true]);
   });
 
   it('is taken back if there is no descriptor left', () => {

@@ -5,6 +5,7 @@ import { bridge, Machine, openAdapter, words } from './fixture.js';
 const CONFIG = 7;
 const CACHE_LINE = 0x0c;
 const PMCSR = 0x44;
+const RESET = 0x3b6f;
 const HOT_RESET = 0x3b71;
 const D0 = 0;
 const D3_HOT = 3;
@@ -20,6 +21,17 @@ describe('a function that forgets its registers in D3hot', () => {
     pdev.function.config.poke(CACHE_LINE, Uint8Array.of(0x20));
     device.write(CONFIG, PMCSR, 2, D3_HOT);
     device.write(CONFIG, PMCSR, 2, D0);
+    expect(pdev.function.config.bytes[CACHE_LINE]).toBe(0x10);
+  });
+
+  it('gets them back by a reset of its own too', () => {
+    using adapter = openAdapter({ config: FORGETFUL });
+    const { device, pdev } = adapter;
+    device.write(CONFIG, CACHE_LINE, 1, 0x10);
+    device.write(CONFIG, PMCSR, 2, D3_HOT);
+    pdev.function.config.poke(CACHE_LINE, Uint8Array.of(0));
+    expect(device.ioctl(RESET, 0, adapter.process)).toBe(0);
+    expect(pdev.currentState).toBe(D0);
     expect(pdev.function.config.bytes[CACHE_LINE]).toBe(0x10);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { bridge, Machine } from './fixture.js';
+import { bridge, Machine, openAdapter } from './fixture.js';
 
 const EINVAL = 22;
 
@@ -19,6 +19,26 @@ describe('the last close', () => {
     device.close();
     port.unlock();
     expect(core.needsReset).toBe(true);
+  });
+
+  it('leaves the bus alone if the function could be reset by itself', () => {
+    const { machine, port, core } = behindPort();
+    const device = machine.open(core);
+    machine.trace(port).take();
+    device.close();
+    expect(machine.trace(port).log.filter((access) => access.startsWith('W'))).toEqual([]);
+  });
+
+  it('stops DMA before it takes interrupts away', () => {
+    using adapter = openAdapter();
+    adapter.client.setIrqs({ index: 1, eventfds: [() => {}] });
+    adapter.device.write(7, 0x04, 2, 0x0406);
+    adapter.trace.take();
+    adapter.device.close();
+    const writes = adapter.trace.log.filter((access) => access.startsWith('W'));
+    const quiet = writes.indexOf('W16@4=0402');
+    expect(quiet).toBeGreaterThan(-1);
+    expect(quiet).toBeLessThan(writes.findIndex((access) => access.startsWith('W16@52=')));
   });
 
   it('gives the bridge back', () => {
