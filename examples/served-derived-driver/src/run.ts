@@ -6,7 +6,7 @@ if (path === undefined) {
 } else {
   const server = await serveCounted(path, (event) => console.log(JSON.stringify(event)));
   console.log(`serving at ${path}`);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => {
       server.close();
       process.exit(0);

@@ -10,4 +10,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(1);
 });
 
+// Nobody hears of warnings any more, which is no reason to end what goes on.
+process.stderr.on('error', () => {});
+
 process.exitCode = await run(process.argv.slice(2), COMMANDS, processIo());

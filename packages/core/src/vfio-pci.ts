@@ -128,9 +128,10 @@ export class VfioPci {
     // Whoever removes a driver holds the device's lock until it is gone, so nobody can reset the function meanwhile.
     const locked = device.pdev.tryLock();
     device.goingAway = true;
-    this.groups.unregister(device);
+    this.groups.withdraw(device);
     if (device.openCount > 0) device.request();
     device.whenClosed(() => {
+      this.groups.unregister(device);
       const container = this.#bound.get(device.pdev)?.container;
       this.#forget(device);
       if (container !== undefined) release(container);

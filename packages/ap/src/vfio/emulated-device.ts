@@ -107,6 +107,7 @@ export class EmulatedDevice implements GroupDevice {
    */
   unregister(closed: () => void): Blocking<void> {
     this.#goingAway = true;
+    this.groups.withdraw(this);
     const gone = (): void => {
       this.groups.unregister(this);
       closed();

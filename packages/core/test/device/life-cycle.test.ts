@@ -9,9 +9,12 @@ import { Machine, openAdapter, type Registers } from './fixture.js';
 const EBUSY = 16;
 const EINVAL = 22;
 const EIO = 5;
+const ENODEV = 19;
 const ETIMEDOUT = 110;
 const DEVICE_GET_INFO = 0x3b6b;
 const GROUP_UNSET_CONTAINER = 0x3b69;
+/** VFIO_GROUP_FLAGS_VIABLE, VFIO_GROUP_FLAGS_CONTAINER_SET */
+const VIABLE_AND_CONTAINER = 0x3;
 const MASTER = 0x4;
 const IO_AND_MEMORY = 0x3;
 
@@ -293,6 +296,18 @@ describe('the removal of a device', () => {
     expect(errorOf(() => adapter.group.getDevice(adapter.core.name, adapter.process))).toBe(
       'ENODEV',
     );
+  });
+
+  it('leaves its group and container alone until then', () => {
+    using adapter = openAdapter();
+    const { group } = adapter.group;
+    adapter.machine.vfio.unbind(adapter.core);
+    expect(group.status()).toBe(VIABLE_AND_CONTAINER);
+    expect(group.container?.groups).toEqual([group]);
+    expect(adapter.machine.groups.deviceNodes).toEqual([]);
+    adapter.device.close();
+    expect(group.status()).toBe(-ENODEV);
+    expect(group.container).toBeUndefined();
   });
 
   it('is done at once for a device that nobody has open, which can then be bound again', () => {

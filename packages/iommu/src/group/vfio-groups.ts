@@ -47,12 +47,27 @@ export class VfioGroups implements Iterable<VfioGroup> {
     return group;
   }
 
-  /** The driver leaves the device. Files that are open stay so; the node goes with the last device. */
+  /**
+   * The driver begins to leave the device, which may be open still: its own node goes (vfio_main.c: vfio_device_del), and its
+   * group does not give it out any more, as {@link GroupDevice.goingAway} says.
+   */
+  withdraw(device: GroupDevice): void {
+    const node = this.#nodeOf.get(device);
+    if (node === undefined) return;
+    this.#nodeOf.delete(device);
+    this.#nodes.delete(node.index);
+    this.#nodeNumbers.give(node.index);
+  }
+
+  /**
+   * The driver has left the device, which nobody has open: the group goes with its last device, and leaves its container
+   * (group.c: vfio_device_remove_group). Files that are open stay so.
+   */
   unregister(device: GroupDevice): void {
     const group = this.#byDevice.get(device);
     if (group === undefined) return;
     this.#byDevice.delete(device);
-    this.#removeNode(device);
+    this.withdraw(device);
     group.remove(device);
     if (!group.gone) return;
     this.#byIommuGroup.delete(group.iommuGroup);
@@ -112,14 +127,6 @@ export class VfioGroups implements Iterable<VfioGroup> {
     const node = new DeviceNode(this.#nodeNumbers.take(), device, group);
     this.#nodes.set(node.index, node);
     this.#nodeOf.set(device, node);
-  }
-
-  #removeNode(device: GroupDevice): void {
-    const node = this.#nodeOf.get(device);
-    if (node === undefined) return;
-    this.#nodeOf.delete(device);
-    this.#nodes.delete(node.index);
-    this.#nodeNumbers.give(node.index);
   }
 
   #groupFor(device: GroupDevice): VfioGroup {

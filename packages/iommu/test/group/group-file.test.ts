@@ -83,6 +83,18 @@ describe('opening a group', () => {
     expect(errnoOf(() => host.groups.openGroup(group.id, host.process))).toBe(-2);
   });
 
+  test('a device that is about to leave has no node any more, and its group stays until it has left', () => {
+    const host = new TestHost();
+    const device = host.device();
+    const file = host.openGroup(device);
+    host.groups.withdraw(device);
+    expect(host.groups.deviceNodes).toEqual([]);
+    expect(errnoOf(() => host.openGroup(device))).toBe(EBUSY);
+    expect(groupStatus(file, host.process)).toBe(1);
+    host.groups.unregister(device);
+    expect(groupStatus(file, host.process)).toBe(ENODEV);
+  });
+
   test('a node is found by its path', () => {
     const host = new TestHost({ parameters: { enableUnsafeNoiommuMode: true } });
     host.device({ id: 7 });
