@@ -105,7 +105,7 @@ export interface DeviceRegion {
   /** VFIO_REGION_TYPE_*, with bit 31 set for a vendor's own. */
   readonly type: number;
   readonly subtype: number;
-  /** Bytes: at least one, at most 2 to the shift of positions in the device's file, which is 40 by default. */
+  /** Bytes: 0 where a region is only told of, at most 2 to the shift of positions in the device's file, which is 40 by default. */
   readonly size: number;
   /** VFIO_REGION_INFO_FLAG_READ, _WRITE and, together with `ops.mmap`, _MMAP. */
   readonly flags: number;

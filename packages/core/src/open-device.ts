@@ -277,10 +277,12 @@ export class OpenDevice {
 
   #addRegions(providers: readonly DeviceRegionProvider[], opening: OpeningDevice): void {
     for (const provider of providers)
-      for (const region of provider.regions(opening))
+      for (const region of provider.regions(opening)) {
+        const index = this.#fixed.regions.length + this.#added.length;
         this.#added.push(
-          new AddedRegion(this.#fixed.regions.length + this.#added.length, region, this.positions),
+          new AddedRegion(`${this.pdev.name}: region ${index}`, index, region, this.positions),
         );
+      }
   }
 
   #overrideRegions(overrides: readonly DeviceOverride[], opening: OpeningDevice): Region[] {

@@ -4,6 +4,7 @@ import {
   EINVAL,
   regionTypeCapability,
   VFIO_REGION_INFO_FLAG_MMAP,
+  VfioError,
 } from '@vfiokit/uapi';
 import { alignedSize } from '../aligned-size.js';
 import type { DeviceRegion } from '../extension.js';
@@ -13,11 +14,25 @@ import { getValue, putValue, type UserBuffer } from './user-buffer.js';
 
 /** A region that a driver added, at index 9 or above (vfio_pci_core.c: struct vfio_pci_region). */
 export class AddedRegion implements Region {
+  /**
+   * @param name for people.
+   * @throws VfioError EINVAL for a size that is none, or a region that nothing answers for.
+   */
   constructor(
+    name: string,
     private readonly index: number,
     private readonly region: DeviceRegion,
     private readonly positions: Positions,
-  ) {}
+  ) {
+    const { size, ops } = region;
+    if (!Number.isInteger(size) || size < 0 || size > positions.largest)
+      throw new VfioError(
+        'EINVAL',
+        `${name}: a size of ${size}; it takes whole bytes, at most ${positions.largest}`,
+      );
+    if (typeof ops?.transfer !== 'function' && typeof ops?.read !== 'function')
+      throw new VfioError('EINVAL', `${name}: nobody answers for it; its ops need read and write`);
+  }
 
   info(): RegionInfo {
     const { type, subtype, size, flags, ops } = this.region;

@@ -70,13 +70,21 @@ class RegisteredRegion implements Region {
     this.#end = this.#registers.at(-1)!.end;
     let free = 0;
     for (const { start, end } of this.#registers) {
-      if (start < free || end > this.#size || start % (end - start) !== 0)
-        throw new VfioError(
-          'EINVAL',
-          `register at 0x${start.toString(16)}: unaligned, on another one, or outside of its region of ${this.#size} bytes`,
-        );
+      const fault = this.#fault(start, end, free);
+      if (fault !== '')
+        throw new VfioError('EINVAL', `register at 0x${start.toString(16)}: ${fault}`);
       free = end;
     }
+  }
+
+  /** What is wrong with where a register lies, behind those that end at `free`. */
+  #fault(start: number, end: number, free: number): string {
+    const bytes = end - start;
+    if (this.#size === 0)
+      return 'its region has 0 bytes; give the function that BAR, or leave the region alone';
+    if (end > this.#size) return `${bytes} bytes there are outside of its region of ${this.#size}`;
+    if (start % bytes !== 0) return `is not aligned to its ${bytes} bytes`;
+    return start < free ? 'lies on another one' : '';
   }
 
   info(): RegionInfo | number {

@@ -13,6 +13,11 @@ export class Positions {
     this.#span = 2 ** shift;
   }
 
+  /** Bytes of the largest region. */
+  get largest(): number {
+    return this.#span;
+  }
+
   /** The region that a position lies in. */
   regionOf(position: number): number {
     return Math.floor(position / this.#span);

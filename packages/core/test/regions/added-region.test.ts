@@ -28,6 +28,7 @@ function noted() {
 
 const region = (ops: RegionOps, extra: Partial<DeviceRegion> = {}) =>
   new AddedRegion(
+    '0000:00:03.0: region 9',
     9,
     { type: VENDOR_TYPE, subtype: 7, size: 16, flags: 3, ops, ...extra },
     new Positions(),
@@ -45,6 +46,28 @@ describe('a region that a driver added', () => {
       [1, 1],
     ]);
     expect([...info.capabilities[0]!.body]).toEqual([0x34, 0x12, 0, 0x80, 7, 0, 0, 0]);
+  });
+
+  it.each([-1, 1.5, Number.NaN, 2 ** 40 + 1])('is refused with a size of %d bytes', (size) => {
+    expect(() => region(noted().ops, { size })).toThrow(
+      expect.objectContaining({
+        code: 'EINVAL',
+        message: `0000:00:03.0: region 9: a size of ${size}; it takes whole bytes, at most 1099511627776`,
+      }),
+    );
+  });
+
+  it('may be as large as there is room between two of them', () => {
+    expect(region(noted().ops, { size: 2 ** 40 }).info().size).toBe(2 ** 40);
+  });
+
+  it('is refused without somebody who answers for it', () => {
+    const nothing = {} as unknown as RegionOps;
+    expect(() => region(nothing)).toThrow(/its ops need read and write/);
+    const { ops: _, ...bare } = { type: VENDOR_TYPE, subtype: 7, size: 16, flags: 3, ops: nothing };
+    expect(
+      () => new AddedRegion('region 9', 9, bare as unknown as DeviceRegion, new Positions()),
+    ).toThrow(/its ops need read and write/);
   });
 
   it('gets aligned pieces that lie inside it', () => {

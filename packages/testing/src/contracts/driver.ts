@@ -173,7 +173,7 @@ function regionProblem(
   { type, size, flags, ops }: DeviceRegion,
   limit: number,
 ): string | undefined {
-  if (!Number.isInteger(size) || size <= 0 || size > limit)
+  if (!Number.isInteger(size) || size < 0 || size > limit)
     return `its size is ${size}; it has to be a whole number of bytes up to 2^${Math.log2(limit)}`;
   if (type >>> 0 > LAST_TYPE && type >>> 31 === 0)
     return `its type 0x${type.toString(16)} is nobody's; a vendor's is vendorRegionType(VENDOR)`;
