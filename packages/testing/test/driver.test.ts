@@ -52,7 +52,7 @@ describeBroken('a driver', driverCases, {
         container.register(RESET_HOOKS, { useValue: { prepare() {} } });
       },
     }),
-  'adds regions that a user can be told of': () => adding({ size: 0 }),
+  'adds regions that a user can be told of': () => adding({ size: 1.5 }),
   'leaves the container above its device alone': () =>
     taking({
       probe: (_pdev, container) =>
