@@ -88,6 +88,13 @@ export class VfioUserServer implements Disposable {
     return this.#session !== undefined;
   }
 
+  /** Indexes of the regions that clients can map: the device lets them, and there is memory to be mapped. */
+  get mappable(): readonly number[] {
+    return this.#served.regions.flatMap(({ memory }, index) =>
+      memory === undefined ? [] : [index],
+    );
+  }
+
   /**
    * Stops the device and takes its state, for a client that moves its guest but not its devices. The client keeps what it
    * has; the device runs again after a reset, which it gets when the client goes.

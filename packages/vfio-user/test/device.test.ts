@@ -1,4 +1,10 @@
-import { openFunction } from '@vfiokit/core';
+import {
+  DEVICE_OVERRIDES,
+  openFunction,
+  overrideRegisters,
+  type Region,
+  type VfioPciDriver,
+} from '@vfiokit/core';
 import { MemoryBlock, PciTopology } from '@vfiokit/pci';
 import { describe, expect, test } from 'vitest';
 import { ClientMemory, MemoryTransport, VfioUserServer } from '../src/index.js';
@@ -126,12 +132,12 @@ describe('a function of the core behind a socket', () => {
 });
 
 describe('a BAR of plain RAM', () => {
-  async function serveRam() {
+  async function serveRam(driver?: VfioPciDriver) {
     const config = Uint8Array.of(0x34, 0x12, 0x0b, 0x0c);
     const bytes = new Uint8Array(0x4000);
     const bars = [{ kind: 'memory', size: 0x4000, block: new MemoryBlock(bytes) }] as const;
     const pdev = new PciTopology().add('0000:00:03.0', { config, configSize: 256, bars });
-    const { device, process } = openFunction(pdev);
+    const { device, process } = openFunction(pdev, driver && { driver });
     const transport = new MemoryTransport();
     const fd = transport.descriptors.install({ bytes });
     const areas = [
@@ -155,6 +161,26 @@ describe('a BAR of plain RAM', () => {
     expect(words).toEqual([1 + 0x10000, 0, 2, 0, 0, 0, 0x1000, 0, 0x3000, 0, 0x1000, 0]);
     expect(fd).toBeDefined();
     server.close();
+  });
+
+  test('is not mapped where a driver stands in front of it', async () => {
+    const sensor = { offset: 0x10, length: 4, read: () => 7 } as const;
+    const driver: VfioPciDriver = {
+      name: 'sensor-vfio-pci',
+      ids: [{ vendor: 0x1234 }],
+      probe: (_pdev, container) =>
+        container.register(DEVICE_OVERRIDES, {
+          useValue: {
+            region: (index: number, next: Region) =>
+              index === 0 ? overrideRegisters(next, [sensor]) : next,
+          },
+        }),
+    };
+    const { peer, server } = await serveRam(driver);
+    expect(server.mappable).toEqual([]);
+    expect(peer.ask(5, bytes(u32(128, 0, 0, 0), u64(0, 0))).view.getUint32(4, true)).toBe(3);
+    server.close();
+    expect((await serveRam()).server.mappable).toEqual([0]);
   });
 
   test('shows the client what the device wrote, and the device what the client wrote', async () => {

@@ -40,7 +40,7 @@ export async function machineTree(
   const release = host.release === undefined ? 'kernel unknown' : `Linux ${host.release}`;
   const roots = [...children].map(([label, below]) => ({ label, children: below }));
   return {
-    label: `${name}: ${release}, ${host.architecture.value ?? 'architecture unknown'}, ${host.devices.size} functions`,
+    label: `${name}: ${release}, ${host.architecture.value ?? 'architecture unknown'}, ${host.devices.size} ${host.devices.size === 1 ? 'function' : 'functions'}`,
     children: roots,
   };
 }

@@ -151,19 +151,18 @@ async function serveOne(
   const memory = new ClientMemory();
   silicon.dma = memory;
   const mappable = mappableBars(silicon, transport);
-  opened.push(
-    await VfioUserServer.listen({
-      device: user.device,
-      process: user.process,
-      transport,
-      path,
-      memory,
-      mappable,
-      ...(log && { trace: log.of(device) }),
-      onEvent: (event) => tell(io, device, event),
-    }),
-  );
-  return { device, socket: path, mappable: [...mappable.keys()], qemu: qemuDevice(path) };
+  const server = await VfioUserServer.listen({
+    device: user.device,
+    process: user.process,
+    transport,
+    path,
+    memory,
+    mappable,
+    ...(log && { trace: log.of(device) }),
+    onEvent: (event) => tell(io, device, event),
+  });
+  opened.push(server);
+  return { device, socket: path, mappable: server.mappable, qemu: qemuDevice(path) };
 }
 
 function describe({ device, socket, mappable, qemu }: ServedDevice, io: Io): void {
