@@ -79,7 +79,7 @@ export const bind = command({
     }
     for (const { device, driver, load } of targets.values())
       io.print(`${device} → ${driver ?? load}`);
-    reportResults(io, [result]);
+    reportResults(io, [result], opened.machine);
     if (opened.sysfs.kind === 'model')
       io.print(`on a model of ${machine.name}, which ends with this command`);
     return isFine([result]) ? EXIT_OK : EXIT_NO;

@@ -5,6 +5,7 @@ import { VfioError } from '@vfiokit/uapi';
 import { ClientMemory, openTransport, type ServerEvent, VfioUserServer } from '@vfiokit/vfio-user';
 import { type BindingMachine, binderFor, namedDevices, openBinding } from '../binding/machine.js';
 import { planOptions } from '../binding/plan-options.js';
+import { reportFailures } from '../binding/report.js';
 import { command, EXIT_NO, EXIT_OK, JSON_OPTION, UsageError } from '../command.js';
 import type { Io } from '../io.js';
 import { mappableBars } from '../serve/mappable-bars.js';
@@ -206,7 +207,7 @@ async function bindAll(
   );
   if (targets.size === 0) return true;
   const result = await binderFor(opened).bind([...targets.values()]);
-  for (const { message } of result.failures) io.warn(message);
+  reportFailures(io, result.failures, opened.machine);
   return result.failures.length === 0;
 }
 

@@ -252,6 +252,22 @@ describe('plan', () => {
 });
 
 describe('bind and what goes with it', () => {
+  test('of a refusal on a model says what the driver had to say to it, once', async () => {
+    const file = join(scratch, 'denied.yaml');
+    const fn = 'at: "0000:01:00.0", ids: "8086:0435", class: "0b4000", group: 0';
+    const vfio = 'vfio: { loaded: [vfio-pci] }';
+    writeFileSync(
+      file,
+      `name: denied\narchitecture: x86_64\nkernel: 7.2.12\nfunctions: [{ ${fn} }]\n${vfio}\n`,
+    );
+    const { status, err } = await vfiokit('--machine', file, 'bind', '0000:01:00.0');
+    expect(status).toBe(1);
+    expect(err.split('\n')).toEqual([
+      "0000:01:00.0: can't be bound to vfio-pci: the driver's own probe refuses (EINVAL)",
+      '0000:01:00.0: on the denylist of vfio-pci; the parameter disable_denylist overrules it',
+    ]);
+  });
+
   test('binds a whole group of a modelled machine', async () => {
     const { status, out } = await server('bind', '0000:65:00.0', '--group');
     expect(status).toBe(0);

@@ -1,6 +1,7 @@
 import type { VfioPci, VfioPciDriver } from '@vfiokit/core';
 import {
   andThen,
+  attempt,
   type Blocking,
   type DriverCore,
   linkTo,
@@ -9,7 +10,6 @@ import {
   textFile,
 } from '@vfiokit/driver-model';
 import type { IommuGroup, NumberPool } from '@vfiokit/iommu';
-import { VfioError } from '@vfiokit/uapi';
 import type { DriverSurroundings } from './model-driver.js';
 
 /** Between two requests to a user to give a device back (vfio_main.c: vfio_unregister_group_dev). */
@@ -41,16 +41,11 @@ export function vfioDriver(driver: VfioPciDriver, surroundings: VfioSurroundings
     module: moduleOf(driver.name),
     managedDma: true,
     ids: driver.ids.map((entry) => ({ ...entry, overrideOnly: true })),
-    probe: (device) => {
-      try {
+    probe: (device) =>
+      attempt(surroundings.core.log, () => {
         vfio.bind(functionOf(device), group(device), driver.name);
         addVfioDevice(device, surroundings);
-        return 0;
-      } catch (error) {
-        if (error instanceof VfioError) return error.errno;
-        throw error;
-      }
-    },
+      }),
     remove: (device) => andThen(bus().disableVfs(device), () => removeDevice(device, surroundings)),
     // Without enable_sriov the core answers -ENOENT, so the file always gets as far as here.
     ...(driver.sriov
