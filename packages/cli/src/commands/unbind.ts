@@ -68,16 +68,17 @@ export const unbind = command({
       io.warn(
         `${device}: is in use by ${describeProcesses(usage.users.get(device)!)}; stop that first, or say --wait`,
       );
+    const modelled = opened.sysfs.kind === 'model';
     if (args.json) io.json(results);
     else {
       for (const { device } of targets)
         io.print(
-          `${device}: unbound, and kept so by its override; vfiokit restore takes that back`,
+          `${device}: unbound, and kept so by its override${modelled ? '' : '; vfiokit restore takes that back'}`,
         );
       if (results.length + busy.length === 0)
         io.print('nothing to do: the devices are bound to nothing');
       reportResults(io, results);
-      if (results.length > 0 && opened.sysfs.kind === 'model')
+      if (results.length > 0 && modelled)
         io.print(`on a model of ${machine.name}, which ends with this command`);
     }
     return busy.length === 0 && isFine(results) ? EXIT_OK : EXIT_NO;
